@@ -1,0 +1,37 @@
+"""All columns of the lake, each defined once."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from schemas.columns import analysis, imaging, provenance
+from schemas.columns.base import ARROW_TYPES, Column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ARROW_TYPES", "COLUMNS", "Column"]
+
+
+def _registry() -> Mapping[str, Column]:
+    groups = (
+        provenance.COLUMNS,
+        imaging.SERIES,
+        imaging.VOLUMES,
+        imaging.SEGMENTS,
+        imaging.ROIS,
+        analysis.FEATURES,
+        analysis.CLINICAL,
+        analysis.COHORT,
+    )
+    columns: dict[str, Column] = {}
+    for column in (c for group in groups for c in group):
+        if column.name in columns:
+            raise ValueError(f"column {column.name!r} is defined twice")
+        columns[column.name] = column
+    return MappingProxyType(columns)
+
+
+#: Every column by name.
+COLUMNS: Mapping[str, Column] = _registry()

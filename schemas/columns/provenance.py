@@ -1,0 +1,70 @@
+"""Columns of runs, input files, findings."""
+
+from __future__ import annotations
+
+from schemas.columns.base import Column as C
+
+COLUMNS = (
+    C("run_id", "string", "Run that wrote the row.", volatile=True),
+    C("first_run_id", "string", "Run that saw the object first.", volatile=True),
+    C("flow_name", "string", "Flow: ingest, standardise, extract_features, harmonise, nightly."),
+    C("started_at", "timestamp", "Start of the run, UTC.", volatile=True),
+    C(
+        "finished_at",
+        "timestamp",
+        "End of the run, UTC; null while it runs or if it died.",
+        volatile=True,
+    ),
+    C("run_state", "string", "running, completed or failed."),
+    C("run_author", "string", "Account that started the run.", volatile=True),
+    C("code_version", "string", "Version of tracerlake that wrote the row.", volatile=True),
+    C("parameters_json", "string", "Parameters of the run as JSON, without secrets and paths."),
+    C("prefect_flow_run_id", "string", "Flow run in Prefect.", volatile=True),
+    C("n_files", "int", "Input objects looked at."),
+    C("n_unchanged", "int", "Input objects skipped because they had not changed."),
+    C("n_ingested", "int", "Input objects that are part of a volume, contour set or mask."),
+    C("n_duplicate", "int", "Input objects that were there already."),
+    C("n_quarantined", "int", "Input objects that are unusable, with a reason."),
+    C("n_ignored", "int", "Input objects of no interest."),
+    C("n_written", "int", "Series, volumes, ROIs or models written by the run."),
+    C(
+        "file_key",
+        "string",
+        "Keyed hash of the object's place; the place itself stays with the key holder.",
+        source="HMAC-SHA256 of the URI",
+    ),
+    C("source_name", "string", "Name of the source it came from, as given by the user."),
+    C("uri", "string", "Place of the object; null unless de-identification is off.", volatile=True),
+    C("size_bytes", "int", "Size of the object.", unit="By"),
+    C(
+        "modified_ns",
+        "int",
+        "Modification time of the object (since 1970).",
+        unit="ns",
+        volatile=True,
+    ),
+    C("content_sha256", "string", "SHA-256 of the content (hexadecimal)."),
+    C("sop_class_uid", "string", "What kind of DICOM object.", source="SOPClassUID (0008,0016)"),
+    C(
+        "sop_instance_uid",
+        "string",
+        "Pseudonymised instance UID.",
+        source="SOPInstanceUID (0008,0018)",
+    ),
+    C("outcome", "string", "ingested, duplicate, quarantined or ignored."),
+    C("reason_code", "string", "Why it was quarantined, ignored or refused; see the reason list."),
+    C("reason_text", "string", "The reason as a sentence a person can act on."),
+    C("finding_id", "string", "Digest of rule, subject and value."),
+    C("rule_id", "string", "Rule that was broken or noted."),
+    C("severity", "string", "info, warn or fail."),
+    C(
+        "subject_kind",
+        "string",
+        "What the finding is about: series, volume, roi, patient or model.",
+    ),
+    C("subject_id", "string", "Key of the subject in its table."),
+    C("message", "string", "The finding as a sentence."),
+    C("observed_value", "float", "The value that led to the finding, in the rule's unit."),
+    C("limit_text", "string", "The limit it was held against."),
+    C("finding_source", "string", "Guideline, standard or tracerlake rule behind the limit."),
+)

@@ -1,0 +1,129 @@
+"""Records that travel between the stages of a flow (and between Dask processes)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.reasons import Outcome
+from schemas.volume import MaskVolume, RawVolume
+
+#: A row of a table, by column name; what is absent is null.
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One input object, where it lies and what a change of it would show.
+
+    Parameters
+    ----------
+    uri : str
+        ``file:///abs/path`` or ``zip:///abs/archive.zip!member`` (percent-encoded). Never logged.
+    size_bytes, modified_ns : int
+        Of the file, or of the archive member (size) and its archive (time).
+    """
+
+    uri: str
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedObject:
+    """What the header of an object says, or why it goes no further.
+
+    The identifiers are the original ones: for grouping in memory, never for logs or tables.
+
+    Parameters
+    ----------
+    outcome : Outcome or None
+        QUARANTINED or IGNORED with `reason_code` and `detail`; None if it is to be converted.
+    kind : str or None
+        ``image``, ``contours`` or ``segmentation``.
+    """
+
+    ref: ObjectRef
+    outcome: Outcome | None = None
+    reason_code: str | None = None
+    detail: str = ""
+    kind: str | None = None
+    sop_class_uid: str | None = None
+    sop_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    content_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesGroup:
+    """The objects of one series (original UID), in a stable order."""
+
+    series_instance_uid: str
+    kind: str
+    objects: tuple[ScannedObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SuvDerivation:
+    """How the stored values of a series become SUVbw, or why they do not.
+
+    Parameters
+    ----------
+    status : str
+        ``suv``, ``refused`` or ``not_applicable``.
+    value_unit : str
+        Unit of the rescaled values U: ``Bq/ml``, ``CNTS``, ``SUVbw``, ``g/ml`` (other SUV) ...
+    factors : tuple of float
+        One per slice, in the order of the slices given: ``SUVbw = U * factor``; empty if refused.
+    rule : str
+        Branch of the rules, such as ``BQML/START/series_time``.
+    steps : tuple of str
+        Derivation line by line, with tags, numbers and units; without dates and identifiers.
+    reason_code, reason_text : str or None
+        Why refused.
+    decay_reference_spread_percent : float or None
+        Spread of SUV over all candidates of the decay reference time.
+    half_life_s, injected_activity_bq, weight_kg, uptake_time_s, injection_datetime
+        The values used after unit corrections; None where unknown.
+    findings : tuple of (rule_id, severity, message)
+        What a physicist should look at although a factor was found.
+    """
+
+    status: str
+    value_unit: str
+    factors: tuple[float, ...] = ()
+    rule: str | None = None
+    steps: tuple[str, ...] = ()
+    reason_code: str | None = None
+    reason_text: str | None = None
+    decay_reference_spread_percent: float | None = None
+    half_life_s: float | None = None
+    injected_activity_bq: float | None = None
+    weight_kg: float | None = None
+    uptake_time_s: float | None = None
+    injection_datetime: datetime | None = None
+    findings: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ConvertedSeries:
+    """Everything that one series group became: rows per table and volumes to store.
+
+    Parameters
+    ----------
+    rows : mapping of table name to rows
+        ``files`` (one row per object of the group, each with its outcome), ``series``,
+        ``segments``, ``contours``, ``findings``. Without run columns: the flow adds them.
+    raw, masks : tuple
+        Volumes to write; `rows` do not mention them yet.
+    identity : mapping
+        For the key holder's re-identification table only: patient_key, patient_id, issuer and
+        the original and pseudonymised UIDs. Never written to the lake, never logged.
+    """
+
+    series_instance_uid: str
+    rows: Mapping[str, list[Row]] = field(default_factory=dict)
+    raw: tuple[RawVolume, ...] = ()
+    masks: tuple[MaskVolume, ...] = ()
+    identity: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,178 @@
+"""The tables and views of a lake: which columns, which key, what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from schemas.columns import COLUMNS, Column
+
+#: Format of the lake (tables, volumes, settings); raised with every change that needs a migration.
+LAKE_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A stored table or a view.
+
+    Parameters
+    ----------
+    name, description : str
+        As users read them.
+    columns : tuple of str
+        Names in `schemas.columns.COLUMNS`.
+    key : tuple of str
+        Columns that are never null and, together, unique.
+    is_view : bool
+        True if derived by SQL from other tables.
+    """
+
+    name: str
+    description: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    is_view: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [c for c in (*self.columns, *self.key) if c not in COLUMNS]
+        if unknown or not set(self.key) <= set(self.columns):
+            raise ValueError(
+                f"table {self.name!r}: unknown columns {unknown} or key outside columns"
+            )
+
+    @property
+    def fields(self) -> tuple[Column, ...]:
+        """The columns in order."""
+        return tuple(COLUMNS[name] for name in self.columns)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Arrow schema; key columns are not nullable."""
+        return pa.schema(
+            [pa.field(c.name, c.arrow_type, nullable=c.name not in self.key) for c in self.fields]
+        )
+
+
+_SERIES_COLUMNS = (
+    "series_instance_uid", "study_instance_uid", "patient_key", "centre", "modality", "series_kind",
+    "is_spect", "sop_class_uid", "frame_of_reference_uid", "referenced_series_uid", "study_datetime",
+    "series_datetime", "acquisition_datetime", "manufacturer", "manufacturer_model_name",
+    "software_versions", "reconstruction_method", "convolution_kernel", "attenuation_corrected",
+    "corrected_image", "series_description_words", "n_instances", "units", "decay_correction",
+    "radiopharmaceutical", "radionuclide", "half_life_s", "injected_activity_bq",
+    "injection_datetime", "uptake_time_s", "frame_duration_s", "patient_weight_kg",
+    "patient_size_m", "patient_sex", "patient_age_years", "suv_status", "suv_factor", "suv_rule",
+    "suv_reason_code", "suv_reason_text", "suv_derivation", "decay_reference_spread_percent",
+    "deidentification", "input_digest", "run_id",
+)  # fmt: skip
+
+_FILES_COLUMNS = (
+    "file_key", "source_name", "uri", "size_bytes", "modified_ns", "content_sha256",
+    "sop_class_uid", "sop_instance_uid", "series_instance_uid", "outcome", "reason_code",
+    "reason_text", "first_run_id", "run_id",
+)  # fmt: skip
+
+STORED: Final[tuple[Table, ...]] = (
+    Table(
+        "runs", "One row per run of a flow.",
+        ("run_id", "flow_name", "run_state", "started_at", "finished_at", "run_author",
+         "code_version", "parameters_json", "prefect_flow_run_id", "n_files", "n_unchanged",
+         "n_ingested", "n_duplicate", "n_quarantined", "n_ignored", "n_written"),
+        ("run_id",),
+    ),
+    Table("files", "Every input object ever looked at, with where it ended.", _FILES_COLUMNS, ("file_key",)),
+    Table("series", "One row per DICOM series in the lake.", _SERIES_COLUMNS, ("series_instance_uid",)),
+    Table(
+        "volumes", "One row per stored volume: raw, standard or mask.",
+        ("volume_id", "series_instance_uid", "zone", "volume_path", "profile_id", "profile_digest",
+         "value_unit", "dtype", "shape_z", "shape_y", "shape_x", "spacing_z_mm", "spacing_y_mm",
+         "spacing_x_mm", "affine_lps", "value_min", "value_max", "stored_bytes", "content_sha256",
+         "parent_volume_id", "input_digest", "run_id"),
+        ("volume_id",),
+    ),
+    Table(
+        "segments", "One row per ROI or segment that came as RTSTRUCT or SEG.",
+        ("segmentation_series_uid", "segment_number", "segment_label", "segment_kind",
+         "property_code", "n_contours", "referenced_series_uid", "frame_of_reference_uid",
+         "volume_id", "run_id"),
+        ("segmentation_series_uid", "segment_number"),
+    ),
+    Table(
+        "contours", "Contours of RTSTRUCT ROIs in patient space.",
+        ("segmentation_series_uid", "segment_number", "contour_index", "geometric_type",
+         "points_lps_mm"),
+        ("segmentation_series_uid", "segment_number", "contour_index"),
+    ),
+    Table(
+        "rois", "One row per ROI on a standard volume; its mask is a volume of the mask zone.",
+        ("roi_id", "roi_label", "roi_method", "patient_key", "centre", "series_instance_uid",
+         "segmentation_series_uid", "segment_number", "volume_id", "parent_volume_id", "n_voxels",
+         "roi_volume_ml", "centroid_x_mm", "centroid_y_mm", "centroid_z_mm", "feature_profile",
+         "input_digest", "run_id"),
+        ("roi_id",),
+    ),
+    Table(
+        "features", "One row per ROI and feature, as measured.",
+        ("roi_id", "feature", "ibsi_code", "value", "unit", "feature_profile", "roi_label",
+         "roi_method", "patient_key", "centre", "study_instance_uid", "series_instance_uid",
+         "modality", "input_digest", "run_id"),
+        ("roi_id", "feature"),
+    ),
+    Table(
+        "features_harmonised", "One row per ROI, feature and harmonisation model: before and after.",
+        ("model_id", "roi_id", "feature", "batch", "value", "value_harmonised", "feature_profile",
+         "patient_key", "centre", "series_instance_uid", "run_id"),
+        ("model_id", "roi_id", "feature"),
+    ),
+    Table(
+        "harmonisation_models", "One row per fitted harmonisation model.",
+        ("model_id", "harmonisation_method", "batch_column", "covariates", "reference_batch",
+         "feature_profile", "n_rows", "n_features", "n_batches", "estimates_json",
+         "fitted_on_snapshot", "input_digest", "run_id"),
+        ("model_id",),
+    ),
+    Table(
+        "findings", "Protocol, data and method findings, each with its limit and source.",
+        ("finding_id", "rule_id", "severity", "subject_kind", "subject_id", "patient_key", "centre",
+         "message", "observed_value", "limit_text", "finding_source", "run_id"),
+        ("finding_id",),
+    ),
+    Table(
+        "patients", "One row per patient known from clinical data.",
+        ("patient_key", "centre", "sex", "birth_year", "source_system", "record_key", "run_id"),
+        ("patient_key",),
+    ),
+    Table(
+        "clinical_items", "Clinical values, long form, in canonical units.",
+        ("record_key", "patient_key", "item", "value_number", "value_text", "unit",
+         "original_value", "original_unit", "item_date", "source_system", "run_id"),
+        ("record_key", "item"),
+    ),
+    Table(
+        "consents", "Consent per patient and purpose.",
+        ("record_key", "patient_key", "purpose", "consent_status", "valid_from", "valid_until",
+         "source_system", "run_id"),
+        ("record_key",),
+    ),
+)  # fmt: skip
+
+VIEWS: Final[tuple[Table, ...]] = (
+    Table(
+        "quarantine", "Input objects that could not be used, and why.",
+        _FILES_COLUMNS, ("file_key",), is_view=True,
+    ),
+    Table(
+        "cohort", "One row per patient and timepoint: images, lesions and clinical items.",
+        ("patient_key", "timepoint", "centre", "study_instance_uid", "study_date", "pet_series_uid",
+         "ct_series_uid", "modality", "is_spect", "radiopharmaceutical", "radionuclide",
+         "injected_activity_bq", "uptake_time_min", "suv_status", "suv_reason_code", "n_lesions",
+         "suv_max", "suv_peak", "mtv_ml", "tlg_g", "age_years", "sex", "weight_kg",
+         "glucose_mmol_l", "stage", "outcome_event", "outcome_days", "consent_status"),
+        ("patient_key", "study_instance_uid"), is_view=True,
+    ),
+)  # fmt: skip
+
+#: Every table and view by name.
+TABLES: Final[dict[str, Table]] = {t.name: t for t in (*STORED, *VIEWS)}

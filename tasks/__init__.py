@@ -1,0 +1,1 @@
+"""Pure functions on numpy, xarray, pyarrow and pydicom: no storage, no orchestration."""
