@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class RawVolume:
         Everything else that a reader of the array alone needs.
     """
 
-    stored: NDArray[np.generic]
+    stored: NDArray[np.integer[Any]]
     rescale_slope: FloatArray
     rescale_intercept: FloatArray
     geometry: Geometry
@@ -88,7 +89,7 @@ class ImageVolume:
 class MaskVolume:
     """A mask or label map: (z, y, x) uint8 or uint16 on `geometry`; 0 is background."""
 
-    labels: NDArray[np.generic]
+    labels: NDArray[np.unsignedinteger[Any]]
     geometry: Geometry
     attributes: Attributes = field(default_factory=dict)
 
