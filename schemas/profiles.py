@@ -186,7 +186,7 @@ _KINDS: Final[dict[str, type[StandardProfile | FeatureProfile]]] = {
 
 
 def load_profile(toml_text: str) -> StandardProfile | FeatureProfile:
-    r"""Read a profile from TOML: ``kind = "standard"`` or ``"feature"`` and its fields.
+    """Read a profile from TOML: ``kind = "standard"`` or ``"feature"`` and its fields.
 
     Parameters
     ----------
@@ -200,8 +200,13 @@ def load_profile(toml_text: str) -> StandardProfile | FeatureProfile:
 
     Examples
     --------
-    >>> load_profile('kind = "standard"\\nprofile_id = "mine/1"\\nmodality = "PT"\\n'
-    ...              'spacing_mm = [3, 3, 3]').spacing_mm
+    >>> text = '''
+    ... kind = "standard"
+    ... profile_id = "mine/1"
+    ... modality = "PT"
+    ... spacing_mm = [3, 3, 3]
+    ... '''
+    >>> load_profile(text).spacing_mm
     (3.0, 3.0, 3.0)
     """
     try:
