@@ -1,0 +1,101 @@
+"""A folder and everything below it, archives included, as a source."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.records import ObjectRef
+from tasks.sources.archive import archive_objects, is_archive
+from tasks.sources.uris import FILE, LINK, make_uri
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """A folder given by the user, walked in the order of names.
+
+    Symbolic links are resolved, not walked through: what a link to a place inside the source points
+    to is reached by the walk itself, so every file comes once and no loop can arise. Links that
+    leave the source are yielded as ``link:`` objects.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute path, links resolved.
+    name : str
+        Name of the source.
+    """
+
+    path: Path
+    name: str = "folder"
+
+    def objects(self) -> Iterator[ObjectRef]:
+        """All files and archive members; see `tasks.sources.base.Source.objects`."""
+        pending = [self.path]
+        while pending:
+            entries = _list_folder(pending.pop())
+            if isinstance(entries, ObjectRef):
+                yield entries
+                continue
+            folders = [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+            pending.extend(reversed(folders))
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    yield from self._entry(entry)
+
+    def _entry(self, entry: os.DirEntry[str]) -> Iterator[ObjectRef]:
+        path = Path(entry.path)
+        try:
+            if entry.is_symlink():
+                yield from self._link(path)
+            elif is_archive(path) and entry.is_file():
+                yield from archive_objects(path)
+            else:
+                yield _file_object(path, entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            _log.debug("an object vanished between listing and looking at it")
+
+    def _link(self, path: Path) -> Iterator[ObjectRef]:
+        target = Path(os.path.realpath(path))
+        if not target.is_relative_to(self.path):
+            yield ObjectRef(make_uri(LINK, path), 0, path.lstat().st_mtime_ns)
+        elif not target.exists():  # dangling, or pointing at itself: reading it says `unreadable`
+            yield ObjectRef(make_uri(FILE, path), 0, path.lstat().st_mtime_ns)
+
+
+def _list_folder(folder: Path) -> list[os.DirEntry[str]] | ObjectRef:
+    """Entries in the order of names, or the folder itself if it must not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda e: e.name)
+    except OSError:
+        return ObjectRef(make_uri(FILE, folder), 0, 0)
+
+
+def _file_object(path: Path, status: os.stat_result) -> ObjectRef:
+    return ObjectRef(make_uri(FILE, path), status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A single file given by the user.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute path, links resolved: the user named it, so a link is followed.
+    name : str
+        Name of the source.
+    """
+
+    path: Path
+    name: str = "file"
+
+    def objects(self) -> Iterator[ObjectRef]:
+        """Yield the one file."""
+        yield _file_object(self.path, self.path.stat())

@@ -1,0 +1,254 @@
+"""Bytes of one object by its URI: the only place where sources are read."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+import tempfile
+import zipfile
+from collections import OrderedDict
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Protocol, Self
+
+from schemas.errors import RejectedObjectError
+from tasks.sources.archive import DAMAGE
+from tasks.sources.uris import FILE, LINK, ZIP, Place, archive_scheme, parse_uri
+
+#: Archives kept open at once by one reader.
+_MAX_OPEN: Final = 8
+#: A compressed tar expands into memory up to here, then into an unnamed temporary file.
+_SPOOL_BYTES: Final = 64 * 2**20
+#: A compressed tar that expands by more than this factor (and beyond `_SPOOL_BYTES`) is a bomb;
+#: images reach about 10, empty label maps about 200, gzip itself ends near 1030.
+_MAX_EXPANSION: Final = 400
+
+
+class _Archive(Protocol):
+    def read(self, member: str, limit: int) -> tuple[bytes, int]:
+        """At most `limit` bytes of a member, and its declared size."""
+
+    def is_empty(self) -> bool:
+        """Say whether it has no members with data."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self._file = zipfile.ZipFile(path)
+
+    def read(self, member: str, limit: int) -> tuple[bytes, int]:
+        info = self._file.getinfo(member)
+        with self._file.open(info) as stream:
+            return stream.read(limit), info.file_size
+
+    def is_empty(self) -> bool:
+        return all(info.is_dir() for info in self._file.infolist())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Tar:
+    def __init__(self, path: Path) -> None:
+        with ExitStack() as opened:  # closes what is open if the next step fails
+            stream = opened.enter_context(_expanded(path))
+            self._file = opened.enter_context(tarfile.open(fileobj=stream, mode="r:"))
+            self._members = {m.name: m for m in self._file if m.isreg()}
+            self._opened = opened.pop_all()
+
+    def read(self, member: str, limit: int) -> tuple[bytes, int]:
+        info = self._members[member]
+        stream = self._file.extractfile(info)
+        if stream is None:
+            raise KeyError(member)
+        with stream:
+            data = stream.read(min(limit, info.size))
+        if len(data) < min(limit, info.size):
+            raise EOFError("tar member is cut off")
+        return data, info.size
+
+    def is_empty(self) -> bool:
+        return not self._members
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+def _expanded(path: Path) -> IO[bytes]:
+    """Return the plain tar; a compressed one is expanded once: gzip cannot be read backwards."""
+    if path.name.lower().endswith(".tar"):
+        return path.open("rb")
+    bound = max(path.stat().st_size * _MAX_EXPANSION, _SPOOL_BYTES)
+    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  closed by _Tar
+    try:
+        with gzip.open(path, "rb") as stream:
+            while chunk := stream.read(2**20):
+                spool.write(chunk)
+                _refuse_bomb(spool.tell(), bound)
+    except BaseException:
+        spool.close()
+        raise
+    spool.seek(0)
+    return spool
+
+
+def _refuse_bomb(n_bytes: int, bound: int) -> None:
+    if n_bytes > bound:
+        detail = f"the archive expands more than {_MAX_EXPANSION} times"
+        raise RejectedObjectError("archive_bomb", detail)
+
+
+class ObjectReader:
+    """Reads objects by URI and keeps the archives it meets open.
+
+    Use it as a context manager wherever more than one object is read: a zip's directory is then
+    parsed once, and a compressed tar expanded once. Not to be shared between threads.
+
+    Examples
+    --------
+    >>> with ObjectReader() as reader:  # doctest: +SKIP
+    ...     data = [reader.read(ref.uri, max_bytes=2**30) for ref in refs]
+    """
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[tuple[str, Path], _Archive] = OrderedDict()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all archives."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def read(self, uri: str, max_bytes: int) -> bytes:
+        """Read a whole object.
+
+        Parameters
+        ----------
+        uri : str
+            URI of an `ObjectRef`.
+        max_bytes : int
+            Refuse what is larger.
+
+        Returns
+        -------
+        bytes
+            The content.
+
+        Raises
+        ------
+        RejectedObjectError
+            ``unreadable``, ``oversized`` (files), ``archive_bomb`` (members), ``archive_damaged``,
+            ``empty_file`` (an archive without members), ``unsupported_object`` (an archive inside
+            an archive), ``not_dicom`` (a device or pipe), ``link_outside_source``.
+        """
+        place = parse_uri(uri)
+        data, size = self._fetch(place, max_bytes + 1)
+        if max(size, len(data)) > max_bytes:
+            code = "oversized" if place.scheme == FILE else "archive_bomb"
+            raise RejectedObjectError(code, f"expected at most {max_bytes} bytes, got {size}")
+        if len(data) != size:
+            code = "unreadable" if place.scheme == FILE else "archive_damaged"
+            raise RejectedObjectError(code, f"expected {size} bytes, got {len(data)}")
+        return data
+
+    def read_head(self, uri: str, n_bytes: int) -> bytes:
+        """Read the first `n_bytes` of an object, or all of it if it is shorter.
+
+        Raises
+        ------
+        RejectedObjectError
+            As `read`, except for size.
+        """
+        return self._fetch(parse_uri(uri), n_bytes)[0]
+
+    def _fetch(self, place: Place, limit: int) -> tuple[bytes, int]:
+        if place.scheme == LINK:
+            raise RejectedObjectError("link_outside_source", "the link leaves its source folder")
+        if place.scheme == FILE:
+            return _read_file(place.path, limit)
+        if place.member is not None and archive_scheme(place.member):
+            raise RejectedObjectError(
+                "unsupported_object", "an archive inside an archive; unpack the outer one"
+            )
+        try:
+            return self._read_member(place, limit)
+        except RejectedObjectError:  # a ValueError too, so it must not count as damage below
+            raise
+        except (*DAMAGE, KeyError) as error:
+            kind = type(error).__name__
+            raise RejectedObjectError("archive_damaged", f"the archive fails with {kind}") from None
+        except RuntimeError:
+            raise RejectedObjectError("unreadable", "the archive member is encrypted") from None
+        except OSError as error:
+            raise RejectedObjectError("unreadable", _os_reason(error)) from None
+
+    def _read_member(self, place: Place, limit: int) -> tuple[bytes, int]:
+        archive = self._archive(place)
+        if place.member is not None:
+            return archive.read(place.member, limit)
+        if archive.is_empty():
+            raise RejectedObjectError("empty_file", "the archive has no members")
+        raise RejectedObjectError("archive_damaged", "the archive could not be listed")
+
+    def _archive(self, place: Place) -> _Archive:
+        key = (place.scheme, place.path)
+        if key not in self._open:
+            self._open[key] = _Zip(place.path) if place.scheme == ZIP else _Tar(place.path)
+            if len(self._open) > _MAX_OPEN:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(key)
+        return self._open[key]
+
+
+def _read_file(path: Path, limit: int) -> tuple[bytes, int]:
+    try:
+        # Opening a pipe would wait for a writer: look first.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise RejectedObjectError("not_dicom", "a device, socket or pipe, not a file")
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            # Asking for no more than is there: a read allocates what it is asked for.
+            return stream.read(min(limit, size)), size
+    except OSError as error:
+        raise RejectedObjectError("unreadable", _os_reason(error)) from None
+
+
+def _os_reason(error: OSError) -> str:
+    """Name the error without the path that its own message would show."""
+    return f"the system answers {error.strerror or type(error).__name__}"
+
+
+def read_object(uri: str, max_bytes: int) -> bytes:
+    """Read one object; see `ObjectReader.read`, which is faster for many.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as f:
+    ...     _ = f.write(b"abc"), f.flush()
+    ...     read_object(f"file://{f.name}", max_bytes=10)
+    b'abc'
+    """
+    with closing(ObjectReader()) as reader:
+        return reader.read(uri, max_bytes)
+
+
+def read_head(uri: str, n_bytes: int) -> bytes:
+    """Read the first `n_bytes` of one object; see `ObjectReader.read_head`."""
+    with closing(ObjectReader()) as reader:
+        return reader.read_head(uri, n_bytes)
