@@ -1,0 +1,1 @@
+"""The lake itself: settings, catalog, volumes, queries, snapshots, verification."""

@@ -1,0 +1,206 @@
+"""The settings of a lake: one frozen model, read once from ``tracerlake.toml``."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from schemas.errors import InvalidInputError, LakeVersionError
+from schemas.tables import LAKE_FORMAT
+
+SETTINGS_FILE: Final = "tracerlake.toml"
+
+_URL_WITH_PASSWORD = re.compile(r"^[a-z]+://[^/@:]*:[^/@]+@")
+
+
+class Limits(BaseModel):
+    """Sizes beyond which an input object is refused rather than read.
+
+    Parameters
+    ----------
+    max_object_bytes : int
+        Largest DICOM object, in bytes.
+    max_voxels : int
+        Largest volume, in voxels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_object_bytes: int = Field(default=4 * 2**30, gt=0)
+    max_voxels: int = Field(default=1_000_000_000, gt=0)
+
+
+class Retry(BaseModel):
+    """How long a writer tries before it gives up.
+
+    Parameters
+    ----------
+    attempts : int
+        Attempts at one transaction.
+    first_wait_s, max_wait_s : float
+        Wait after the first failure (doubled each time, with jitter) and its ceiling.
+    lock_timeout_s : float
+        How long to wait for another writer to finish.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attempts: int = Field(default=8, ge=1)
+    first_wait_s: float = Field(default=0.05, gt=0)
+    max_wait_s: float = Field(default=5.0, gt=0)
+    lock_timeout_s: float = Field(default=120.0, ge=0)
+
+
+class _KeyDirFromEnvironment(EnvSettingsSource):
+    """``TRACERLAKE_KEY_DIR`` only: the environment must not turn one lake into another."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if name == "key_dir"}
+
+
+class LakeSettings(BaseSettings):
+    """Everything that can be set about a lake.
+
+    Parameters
+    ----------
+    format : int
+        Format of the lake; see `schemas.tables.LAKE_FORMAT`.
+    lake_id : str
+        Random name given at creation.
+    catalog : str or None
+        ``postgresql://...`` of a shared catalog; None for ``catalog.sqlite`` in the lake folder.
+    data, volumes : str or None
+        Where Parquet files and volumes lie; None for ``tables/`` and ``volumes/`` in the folder.
+    deidentify : bool
+        False only for phantoms and public data.
+    centres : dict
+        Institution name as in DICOM to centre code. It stays in the settings file; tables hold
+        only the codes.
+    key_dir : Path or None
+        Folder of the secret key and the re-identification table, outside the lake. Default:
+        ``$TRACERLAKE_KEY_DIR``, then ``~/.config/tracerlake/keys/<lake_id>``.
+    limits, retry
+        See `Limits` and `Retry`.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="TRACERLAKE_")
+
+    format: int = LAKE_FORMAT
+    lake_id: str = Field(pattern=r"^[a-z0-9]{8,64}$")
+    catalog: str | None = None
+    data: str | None = None
+    volumes: str | None = None
+    deidentify: bool = True
+    centres: dict[str, str] = Field(default_factory=dict)
+    key_dir: Path | None = None
+    limits: Limits = Field(default_factory=Limits)
+    retry: Retry = Field(default_factory=Retry)
+
+    @field_validator("catalog")
+    @classmethod
+    def _catalog_is_postgresql(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError(
+                "expected postgresql://[user@]host[:port]/database, or nothing for SQLite"
+            )
+        if _URL_WITH_PASSWORD.match(value):
+            raise ValueError("holds a password; put it into ~/.pgpass or PGPASSWORD instead")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the settings file first, then the key folder of the environment."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, _KeyDirFromEnvironment(settings_cls)
+
+    @property
+    def key_folder(self) -> Path:
+        """Folder of the key store, with the default filled in."""
+        if self.key_dir is not None:
+            return self.key_dir.expanduser()
+        return Path.home() / ".config" / "tracerlake" / "keys" / self.lake_id
+
+
+def make_settings(values: Mapping[str, object]) -> LakeSettings:
+    """Validate settings.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming each key and what is wrong with it (never its value).
+    """
+    try:
+        return LakeSettings(**dict(values))  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise InvalidInputError(f"lake settings: {'; '.join(lines)}") from None
+
+
+def read_settings(path: Path) -> LakeSettings:
+    """Read ``tracerlake.toml``.
+
+    Raises
+    ------
+    LakeVersionError
+        If the lake was made by a newer version.
+    InvalidInputError
+        If the file is no TOML or has unknown or wrong keys.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} is not valid TOML: {error}") from error
+    found = values.get("format")
+    if not isinstance(found, int):
+        raise InvalidInputError(f"{path}: 'format' must be a whole number")
+    if found > LAKE_FORMAT:
+        raise LakeVersionError(
+            f"{path.parent} has lake format {found}; this version of tracerlake knows formats up "
+            f"to {LAKE_FORMAT}. Install a newer tracerlake (pip install -U tracerlake)."
+        )
+    return make_settings(values)
+
+
+def dump_settings(settings: LakeSettings) -> str:
+    """Write settings as TOML; keys at their default stay out, so that defaults can improve."""
+    chosen = settings.model_dump(mode="json", exclude_defaults=True)
+    chosen.pop("key_dir", None)
+    if "key_dir" in settings.model_fields_set and settings.key_dir is not None:
+        chosen["key_dir"] = str(settings.key_dir)
+    chosen = {"format": settings.format, **chosen}
+    scalars = {k: v for k, v in chosen.items() if not isinstance(v, dict)}
+    lines = ["# Settings of a tracerlake; see docs/settings.md.", *_toml_lines(scalars)]
+    for name, table in chosen.items():
+        if isinstance(table, dict):
+            lines += ["", f"[{name}]", *_toml_lines(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_lines(values: Mapping[str, object]) -> list[str]:
+    # Strings, whole numbers, finite floats and booleans are written alike in JSON and TOML,
+    # except DEL, which TOML wants escaped.
+    def text(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+    return [f"{text(key)} = {text(value)}" for key, value in values.items() if value is not None]

@@ -1,0 +1,74 @@
+"""What a volume is called: digests of its content and of what the content means."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import InvalidInputError
+
+#: Enough of SHA-256 (128 bits) for a name without collisions, short enough for a path.
+ID_DIGITS: Final = 32
+
+
+def array_digest(*arrays: NDArray[Any] | None) -> str:
+    """SHA-256 (hexadecimal) over dtype, shape and little-endian C-ordered bytes of the arrays.
+
+    Examples
+    --------
+    >>> array_digest(np.zeros((1, 1, 2), np.int16)) == array_digest(np.zeros((1, 2, 1), np.int16))
+    False
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is None:
+            digest.update(b"none;")
+            continue
+        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(f"{array.dtype.name}{tuple(array.shape)};".encode())
+        digest.update(little.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def volume_id(content_sha256: str, metadata: Mapping[str, object]) -> str:
+    """Name of a volume: digest of its content digest and its metadata."""
+    text = canonical_json({"content": content_sha256, "metadata": dict(metadata)})
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and without spaces: the same value gives the same text.
+
+    Raises
+    ------
+    InvalidInputError
+        If something in it is no JSON value.
+    """
+    try:
+        return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"volume attributes cannot be written as JSON: {error}") from error
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - JSON values are what they are
+    """Copy of a JSON-able value with numpy scalars, arrays and tuples as plain Python.
+
+    A float that JSON does not know (NaN, infinity) becomes null.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

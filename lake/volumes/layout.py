@@ -1,0 +1,112 @@
+"""How a volume lies on disk: names, chunks, codecs and the arrays of a group.
+
+One group per volume, one shard per volume array (few files, few objects), inner chunks near 64^3
+so that a lesion or a training patch costs few reads. The index of the shard is at its start: some
+object stores refuse reads that count from the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
+
+from schemas.geometry import Geometry
+
+#: Version of this layout, in the attributes of every volume.
+LAYOUT: Final = 1
+DIMS: Final = ("z", "y", "x")
+CHUNK: Final = 64
+
+#: Name of the volume array by zone.
+ARRAY_NAME: Final = {"raw": "stored", "standard": "0", "mask": "labels"}
+
+
+def relative_path(zone: str, series_uid: str, volume_id: str) -> str:
+    """``zone/series_uid/volume_id.zarr``, relative to the root of the volumes."""
+    return f"{zone}/{series_uid}/{volume_id}.zarr"
+
+
+def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Inner chunks near 64 that divide the volume evenly, so that little padding is compressed.
+
+    Examples
+    --------
+    >>> chunk_shape((300, 200, 512))
+    (60, 67, 64)
+    """
+    return tuple(-(-n // max(1, round(n / CHUNK))) for n in shape)
+
+
+def shard_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The smallest whole number of chunks that holds the volume.
+
+    Examples
+    --------
+    >>> shard_shape((300, 200, 512))
+    (300, 201, 512)
+    """
+    return tuple(-(-n // c) * c for n, c in zip(shape, chunk_shape(shape), strict=True))
+
+
+def add_volume_array(
+    group: zarr.Group, name: str, values: NDArray[Any], attributes: Mapping[str, object]
+) -> None:
+    """Write the one large array of a level: dims (z, y, x), one shard, zstd-1 with bitshuffle."""
+    codec = BloscCodec(
+        typesize=values.dtype.itemsize, cname="zstd", clevel=1, shuffle="bitshuffle"
+    )
+    sharding = ShardingCodec(
+        chunk_shape=chunk_shape(values.shape),
+        codecs=[BytesCodec(), codec],
+        index_location="start",
+    )
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=shard_shape(values.shape),
+        serializer=sharding,
+        filters=None,
+        compressors=None,
+        fill_value=0,
+        dimension_names=DIMS,
+        attributes=dict(attributes),
+    )
+    array[...] = values
+
+
+def add_line(
+    group: zarr.Group, name: str, values: NDArray[np.float64], dimension: str, **attributes: object
+) -> None:
+    """Write a 1-D float64 array along one dimension, uncompressed in one chunk."""
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype="float64",
+        chunks=values.shape,
+        compressors=None,
+        filters=None,
+        dimension_names=(dimension,),
+        attributes=attributes,
+    )
+    array[...] = values
+
+
+def add_coordinates(group: zarr.Group, geometry: Geometry) -> None:
+    """Write ``z``, ``y``, ``x`` in mm, so that any reader gets a labelled array."""
+    frame = "patient LPS" if geometry.is_axial else "distance from the first voxel"
+    for name, values in zip(DIMS, geometry.axis_coordinates(), strict=True):
+        add_line(group, name, values, name, units="mm", long_name=f"{name}, {frame}")
+
+
+def geometry_attributes(geometry: Geometry) -> dict[str, object]:
+    """Affine (index x, y, z, 1 to LPS mm) and voxel size (z, y, x) in mm."""
+    return {
+        "affine_lps": [[float(v) for v in row] for row in geometry.affine],
+        "spacing_mm": [float(v) for v in geometry.spacing],
+    }

@@ -1,0 +1,120 @@
+"""A stored volume as a labelled array that reads only what is asked for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from lake.volumes import layout, stores
+from lake.volumes.read import description, geometry_of
+from schemas.errors import InvalidInputError
+
+QUANTITIES = ("suv", "native", "stored")
+
+
+class _QuantifiedArray(BackendArray):
+    """(z, y, x) values of a volume; slices of a raw volume are rescaled as they are read."""
+
+    def __init__(self, array: zarr.Array, factors: tuple[NDArray[np.float64], ...]) -> None:
+        self._array = array
+        self._factors = factors  # () for values as stored, else slope, intercept[, SUV factor]
+        self.shape = array.shape
+        self.dtype = np.dtype(np.float32) if factors else array.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
+        """Read a selection; xarray turns every kind of index into integers and slices."""
+        found: NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._read
+        )
+        return found
+
+    def _read(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        values = np.asarray(self._array[key])
+        if not self._factors:
+            return values
+        return _rescale(values, [line[key[0]] for line in self._factors])
+
+
+def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
+    """Open a stored volume without reading its voxels.
+
+    Parameters
+    ----------
+    root, path : str
+        Root of the lake's volumes and ``volume_path`` in it.
+    quantity : str
+        ``suv`` (SUVbw where a factor exists, else as ``native``), ``native`` (Bq/ml, CNTS, HU)
+        or ``stored`` (the integers of the DICOM).
+
+    Returns
+    -------
+    xarray.DataArray
+        dims (z, y, x), coordinates in mm; attributes ``units``, ``affine_lps`` (4 x 4 list),
+        ``volume_id``, ``series_instance_uid`` and those stored with the volume.
+
+    Raises
+    ------
+    NotFoundInLakeError, StorageError
+        If there is no such volume, or it is damaged.
+    InvalidInputError
+        For an unknown quantity.
+    """
+    if quantity not in QUANTITIES:
+        raise InvalidInputError(f"quantity {quantity!r} is not one of {', '.join(QUANTITIES)}")
+    group = stores.open_group(root, path)
+    about = description(group, path, None)
+    zone = str(about["zone"])
+    factors, unit = _factors(group, about, quantity) if zone == "raw" else ((), _unit(about))
+    array = _QuantifiedArray(cast("zarr.Array", group[layout.ARRAY_NAME[zone]]), factors)
+    coordinates = geometry_of(group, about, zone).axis_coordinates()
+    return xr.DataArray(
+        xr.Variable(layout.DIMS, indexing.LazilyIndexedArray(array)),
+        coords={
+            name: (name, values, {"units": "mm"})
+            for name, values in zip(layout.DIMS, coordinates, strict=True)
+        },
+        name={"raw": "image", "standard": "image", "mask": "labels"}[zone],
+        attrs={
+            **cast("dict[str, object]", about["attributes"]),
+            "units": unit,
+            "affine_lps": about["affine_lps"],
+            "volume_id": about["volume_id"],
+            "series_instance_uid": about["series_instance_uid"],
+            "zone": zone,
+        },
+    )
+
+
+def _unit(about: dict[str, object]) -> str:
+    return str(about["value_unit"])
+
+
+def _factors(
+    group: zarr.Group, about: dict[str, object], quantity: str
+) -> tuple[tuple[NDArray[np.float64], ...], str]:
+    if quantity == "stored":
+        return (), "1"
+    names = ["rescale_slope", "rescale_intercept"]
+    unit = _unit(about)
+    if quantity == "suv" and "suv_factor" in group:
+        names.append("suv_factor")
+        unit = "SUVbw"
+    lines = [np.asarray(cast("zarr.Array", group[name])[...], dtype=np.float64) for name in names]
+    return tuple(lines), unit
+
+
+def _rescale(stored: NDArray[Any], lines: list[Any]) -> NDArray[np.float32]:
+    # the arithmetic of RawVolume.values and .quantified, for the slices that were read; an integer
+    # index on z leaves a number, an integer index on y or x one dimension less to spread over
+    along_z = (-1,) + (1,) * (stored.ndim - 1)
+    slope, intercept, *suv = (np.reshape(v, along_z) if np.ndim(v) else v for v in lines)
+    values = np.asarray(stored * slope + intercept, dtype=np.float32)
+    for factor in suv:
+        values = np.asarray(values * factor, dtype=np.float32)
+    return values

@@ -1,0 +1,126 @@
+"""Reading stored volumes back into the types that tasks take."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from lake.volumes import layout, stores
+from lake.volumes.identity import array_digest
+from schemas.errors import NotFoundInLakeError, StorageError
+from schemas.geometry import FloatArray, Geometry
+from schemas.volume import Attributes, ImageVolume, MaskVolume, RawVolume
+
+
+def read_raw(root: str, path: str) -> RawVolume:
+    """Read a volume of the raw zone.
+
+    Parameters
+    ----------
+    root : str
+        Root of the lake's volumes.
+    path : str
+        ``volume_path`` of table ``volumes``.
+
+    Raises
+    ------
+    NotFoundInLakeError
+        If there is no such volume.
+    StorageError
+        If it is damaged.
+    """
+    group = stores.open_group(root, path)
+    about = description(group, path, "raw")
+    return RawVolume(
+        stored=_values(group, "stored", path),
+        rescale_slope=_values(group, "rescale_slope", path),
+        rescale_intercept=_values(group, "rescale_intercept", path),
+        geometry=geometry_of(group, about, "raw"),
+        value_unit=str(about["value_unit"]),
+        suv_factor=_values(group, "suv_factor", path) if "suv_factor" in group else None,
+        attributes=_attributes(about),
+    )
+
+
+def read_image(root: str, path: str) -> ImageVolume:
+    """Read a volume of the standard zone at full resolution; errors as in `read_raw`."""
+    group = stores.open_group(root, path)
+    about = description(group, path, "standard")
+    attributes = _attributes(about)
+    attributes.pop("levels", None)
+    return ImageVolume(
+        values=_values(group, "0", path),
+        geometry=geometry_of(group, about, "standard"),
+        value_unit=str(about["value_unit"]),
+        attributes=attributes,
+    )
+
+
+def read_mask(root: str, path: str) -> MaskVolume:
+    """Read a mask or label map; errors as in `read_raw`."""
+    group = stores.open_group(root, path)
+    about = description(group, path, "mask")
+    return MaskVolume(
+        labels=_values(group, "labels", path),
+        geometry=geometry_of(group, about, "mask"),
+        attributes=_attributes(about),
+    )
+
+
+def volume_digest(root: str, path: str) -> str:
+    """SHA-256 of a volume's content, computed from what is on disk.
+
+    Raises
+    ------
+    NotFoundInLakeError, StorageError
+        As `read_raw`.
+    """
+    group = stores.open_group(root, path)
+    zone = str(description(group, path, None)["zone"])
+    if zone != "raw":
+        return array_digest(_values(group, layout.ARRAY_NAME[zone], path))
+    names = ("stored", "rescale_slope", "rescale_intercept", "suv_factor")
+    return array_digest(*(_values(group, n, path) if n in group else None for n in names))
+
+
+def is_intact(root: str, path: str, content_sha256: str) -> bool:
+    """True if the volume is there and its content has this digest."""
+    try:
+        return volume_digest(root, path) == content_sha256
+    except (NotFoundInLakeError, StorageError):
+        return False
+
+
+def description(group: zarr.Group, path: str, zone: str | None) -> dict[str, object]:
+    """Our attributes of a volume, checked to be of this zone (None: of any)."""
+    about = group.attrs.get("tracerlake")
+    if not isinstance(about, dict) or (zone is not None and about.get("zone") != zone):
+        raise StorageError(f"volume {path} is not a volume of zone {zone or 'raw/standard/mask'}")
+    return cast("dict[str, object]", about)
+
+
+def geometry_of(group: zarr.Group, about: dict[str, object], zone: str) -> Geometry:
+    """Grid of a stored volume."""
+    shape = tuple(int(n) for n in _array(group, layout.ARRAY_NAME[zone]).shape)
+    return Geometry(cast("tuple[int, int, int]", shape), np.asarray(about["affine_lps"], float))
+
+
+def _attributes(about: dict[str, object]) -> Attributes:
+    return dict(cast("Attributes", about["attributes"]))
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array:
+    return cast("zarr.Array", group[name])
+
+
+def _values(group: zarr.Group, name: str, path: str) -> NDArray[Any]:
+    try:
+        return cast("NDArray[Any] | FloatArray", _array(group, name)[...])
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise StorageError(
+            f"array {name!r} of volume {path} cannot be read ({type(error).__name__}); run "
+            "verify on the lake and ingest the series again"
+        ) from error

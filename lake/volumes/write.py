@@ -1,0 +1,258 @@
+"""Writing volumes; the same input gives the same name and the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from lake.volumes import layout, pyramid, stores
+from lake.volumes.identity import array_digest, plain, volume_id
+from lake.volumes.read import is_intact
+from schemas.geometry import Geometry
+from schemas.records import Row
+from schemas.volume import ImageVolume, MaskVolume, RawVolume
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """All that must be known of a volume before it can be named, written and described."""
+
+    zone: str
+    series_uid: str
+    geometry: Geometry
+    value_unit: str
+    dtype: str
+    content_sha256: str
+    value_range: tuple[float, float]
+    attributes: Mapping[str, object]
+    profile_id: str | None = None
+    profile_digest: str | None = None
+    parent_volume_id: str | None = None
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What gives the content its meaning, and so is part of the name."""
+        return {
+            "layout": layout.LAYOUT,
+            "zone": self.zone,
+            "series_instance_uid": self.series_uid,
+            "value_unit": self.value_unit,
+            "profile_id": self.profile_id,
+            "profile_digest": self.profile_digest,
+            "parent_volume_id": self.parent_volume_id,
+            **layout.geometry_attributes(self.geometry),
+            "attributes": plain(self.attributes),
+        }
+
+
+def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
+    """Store a volume as acquired: its integers and, slice by slice, what turns them to quantities.
+
+    Parameters
+    ----------
+    volumes_root : str
+        Root of the lake's volumes.
+    series_uid : str
+        Pseudonymised series instance UID.
+    volume : RawVolume
+        ``stored`` (z, y, x), integers.
+
+    Returns
+    -------
+    Row
+        A row of table ``volumes`` without ``input_digest`` and ``run_id``.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    lines = (volume.rescale_slope, volume.rescale_intercept, volume.suv_factor)
+    plan = _Plan(
+        zone="raw",
+        series_uid=series_uid,
+        geometry=volume.geometry,
+        value_unit=volume.value_unit,
+        dtype=volume.stored.dtype.name,
+        content_sha256=array_digest(volume.stored, *lines),
+        value_range=_rescaled_range(volume),
+        attributes=volume.attributes,
+    )
+
+    def fill(group: zarr.Group) -> None:
+        layout.add_coordinates(group, volume.geometry)
+        names = ("rescale_slope", "rescale_intercept", "suv_factor")
+        for name, line in zip(names, lines, strict=True):
+            if line is not None:
+                layout.add_line(group, name, line.astype(np.float64), "z")
+        layout.add_volume_array(
+            group, "stored", volume.stored, {"long_name": "stored pixel values", "units": "1"}
+        )
+
+    return _store(volumes_root, plan, fill)
+
+
+def write_standard(
+    root: str,
+    series_uid: str,
+    volume: ImageVolume,
+    *,
+    profile_id: str,
+    profile_digest: str,
+    parent_volume_id: str,
+    levels: int = 3,
+) -> Row:
+    """Store a quantified volume on the standard grid, as OME-Zarr 0.5 with `levels` resolutions.
+
+    Parameters
+    ----------
+    root, series_uid : str
+        As in `write_raw`.
+    volume : ImageVolume
+        (z, y, x) float32.
+    profile_id, profile_digest : str
+        Profile that made the volume.
+    parent_volume_id : str
+        Volume it was made from.
+    levels : int
+        Resolutions, each half of the one before (block means).
+
+    Returns
+    -------
+    Row
+        As `write_raw`.
+
+    References
+    ----------
+    OME-Zarr 0.5, https://ngff.openmicroscopy.org/0.5/
+    """
+    values = np.asarray(volume.values, dtype=np.float32)
+    plan = _Plan(
+        zone="standard",
+        series_uid=series_uid,
+        geometry=volume.geometry,
+        value_unit=volume.value_unit,
+        dtype="float32",
+        content_sha256=array_digest(values),
+        value_range=_finite_range(values),
+        attributes={**volume.attributes, "levels": levels},
+        profile_id=profile_id,
+        profile_digest=profile_digest,
+        parent_volume_id=parent_volume_id,
+    )
+
+    def fill(group: zarr.Group) -> None:
+        layout.add_coordinates(group, volume.geometry)
+        level = values
+        for number in range(levels):
+            layout.add_volume_array(group, str(number), level, {"units": volume.value_unit})
+            level = pyramid.halve(level) if number < levels - 1 else level
+        group.attrs["ome"] = pyramid.ome_attributes(volume.geometry, levels)
+
+    return _store(root, plan, fill)
+
+
+def write_mask(
+    root: str,
+    series_uid: str,
+    volume: MaskVolume,
+    *,
+    profile_id: str | None = None,
+    profile_digest: str | None = None,
+    parent_volume_id: str | None = None,
+) -> Row:
+    """Store a mask or label map (z, y, x) uint8 or uint16; 0 is background.
+
+    Parameters are those of `write_standard`; all but the first three may be None.
+    """
+    plan = _Plan(
+        zone="mask",
+        series_uid=series_uid,
+        geometry=volume.geometry,
+        value_unit="1",
+        dtype=volume.labels.dtype.name,
+        content_sha256=array_digest(volume.labels),
+        value_range=(float(volume.labels.min()), float(volume.labels.max())),
+        attributes=volume.attributes,
+        profile_id=profile_id,
+        profile_digest=profile_digest,
+        parent_volume_id=parent_volume_id,
+    )
+
+    def fill(group: zarr.Group) -> None:
+        layout.add_coordinates(group, volume.geometry)
+        layout.add_volume_array(group, "labels", volume.labels, {"units": "1"})
+
+    return _store(root, plan, fill)
+
+
+def _store(root: str, plan: _Plan, fill: Callable[[zarr.Group], None]) -> Row:
+    name = volume_id(plan.content_sha256, plan.metadata)
+    path = layout.relative_path(plan.zone, plan.series_uid, name)
+    described = {
+        "tracerlake": {
+            **plan.metadata,
+            "volume_id": name,
+            "content_sha256": plan.content_sha256,
+            "code_version": _code_version(),
+        }
+    }
+
+    def fill_described(group: zarr.Group) -> None:
+        fill(group)
+        group.attrs.update(described)
+
+    # A volume that is there already was written by an earlier run that died or by another worker.
+    if not is_intact(root, path, plan.content_sha256):
+        stores.discard(root, path)
+        stores.publish(root, path, fill_described)
+    return _row(plan, name, path, stores.stored_bytes(root, path))
+
+
+def _row(plan: _Plan, name: str, path: str, size: int) -> Row:
+    shape, spacing = plan.geometry.shape, plan.geometry.spacing
+    return {
+        "volume_id": name,
+        "series_instance_uid": plan.series_uid,
+        "zone": plan.zone,
+        "volume_path": path,
+        "profile_id": plan.profile_id,
+        "profile_digest": plan.profile_digest,
+        "value_unit": plan.value_unit,
+        "dtype": plan.dtype,
+        **{f"shape_{a}": int(n) for a, n in zip("zyx", shape, strict=True)},
+        **{f"spacing_{a}_mm": v for a, v in zip("zyx", spacing, strict=True)},
+        "affine_lps": [float(v) for v in plan.geometry.affine.ravel()],
+        "value_min": plan.value_range[0],
+        "value_max": plan.value_range[1],
+        "stored_bytes": size,
+        "content_sha256": plan.content_sha256,
+        "parent_volume_id": plan.parent_volume_id,
+    }
+
+
+def _rescaled_range(volume: RawVolume) -> tuple[float, float]:
+    flat = volume.stored.reshape(volume.stored.shape[0], -1)
+    ends = np.stack([flat.min(axis=1), flat.max(axis=1)]).astype(np.float64)
+    ends = ends * volume.rescale_slope + volume.rescale_intercept  # slopes may be negative
+    return float(ends.min()), float(ends.max())
+
+
+def _finite_range(values: NDArray[Any]) -> tuple[float, float]:
+    finite = values if np.isfinite(values.sum(dtype=np.float64)) else values[np.isfinite(values)]
+    if finite.size == 0:
+        return float("nan"), float("nan")
+    return float(finite.min()), float(finite.max())
+
+
+def _code_version() -> str:
+    try:
+        return version("tracerlake")
+    except PackageNotFoundError:
+        return "unknown"
