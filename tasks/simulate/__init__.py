@@ -1,0 +1,1 @@
+"""A simulated multi-centre cohort with known truth, written as real DICOM and clinical files."""
