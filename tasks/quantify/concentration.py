@@ -1,0 +1,163 @@
+"""From Bq/ml to SUVbw: weight over the activity left at the time the image was corrected to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from schemas.errors import RejectedObjectError
+from tasks.quantify.decay import decay_constant, frame_decay_factor, remaining_fraction
+from tasks.quantify.dose import injected_activity, weight_kg
+from tasks.quantify.facts import Facts, Frame
+from tasks.quantify.halflife import nuclide_by_half_life
+from tasks.quantify.injection import injection_moment, record_injection
+from tasks.quantify.reference import AGREEMENT_S, decay_reference, has_shared_start
+from tasks.quantify.times import seconds_between
+from tasks.quantify.trail import Trail
+
+
+def concentration_factors(facts: Facts, trail: Trail) -> tuple[list[float], str]:
+    """Factors (g/Bq) that turn Bq/ml into SUVbw, one per slice, and the rule that gave them.
+
+    Raises
+    ------
+    RejectedObjectError
+        With the reason why SUV cannot be had.
+    """
+    _check_decay_claims(facts, trail)
+    branches = {"START": _from_start, "ADMIN": _from_administration, "NONE": _from_frames}
+    branch = branches.get(facts.decay_correction)
+    if branch is None:
+        raise RejectedObjectError(
+            "suv_decay_correction_unsupported",
+            f"Decay Correction (0054,1102): expected START, ADMIN or NONE, "
+            f"got {facts.decay_correction!r}",
+        )
+    return branch(facts, trail)
+
+
+def _check_decay_claims(facts: Facts, trail: Trail) -> None:
+    """DECY in Corrected Image (0028,0051) must go with Decay Correction (0054,1102)."""
+    if not facts.corrected_image:
+        trail.find("COR-1", "warn", "Corrected Image (0028,0051) is absent: corrections unknown")
+        return
+    is_claimed, is_corrected = "DECY" in facts.corrected_image, facts.decay_correction != "NONE"
+    if facts.decay_correction in {"START", "ADMIN", "NONE"} and is_claimed != is_corrected:
+        raise RejectedObjectError(
+            "suv_not_decay_corrected",
+            f"Decay Correction (0054,1102) is {facts.decay_correction}, but Corrected Image "
+            f"(0028,0051) {'has' if is_claimed else 'lacks'} DECY",
+        )
+
+
+def half_life(facts: Facts, trail: Trail) -> float:
+    """Half-life in s, checked against the radionuclide."""
+    value = facts.half_life_s
+    if value is None or value <= 0:
+        raise RejectedObjectError(
+            "suv_half_life_missing", "Radionuclide Half Life (0018,1075): expected > 0 s"
+        )
+    trail.half_life_s = value
+    if facts.nuclide is not None and not facts.nuclide.fits(value):
+        raise RejectedObjectError(
+            "suv_half_life_mismatch",
+            f"(0018,1075) is {value:g} s, {facts.nuclide.name} has {facts.nuclide.longest_s:g} s",
+        )
+    nuclide = facts.nuclide or nuclide_by_half_life(value)
+    if nuclide is None:
+        raise RejectedObjectError(
+            "suv_half_life_mismatch", f"(0018,1075) is {value:g} s: of no nuclide known in imaging"
+        )
+    trail.note(
+        f"T1/2 = Radionuclide Half Life (0018,1075) = {value:g} s ({nuclide.name}); "
+        f"lambda = ln 2 / T1/2 = {decay_constant(value):.6g} /s"
+    )
+    return value
+
+
+def _from_administration(facts: Facts, trail: Trail) -> tuple[list[float], str]:
+    weight, activity = weight_kg(facts, trail), injected_activity(facts, trail)
+    trail.note("Decay Correction (0054,1102) = ADMIN: the image is corrected to the injection")
+    _describe_uptake(facts, trail)
+    factor = weight * 1000 / activity
+    trail.note(f"factor = W / D0 = {factor:.9g} g/Bq")
+    return [factor] * len(facts.frames), "ADMIN"
+
+
+def _describe_uptake(facts: Facts, trail: Trail) -> None:
+    """Uptake time for the record; its absence does not stop a factor that does not need it."""
+    starts = [f.acquisition for f in facts.frames if f.acquisition is not None]
+    try:
+        value = half_life(facts, trail)
+        if starts:
+            moment, dated = injection_moment(facts, min(starts), value)
+            record_injection(facts, moment, min(starts), trail, dated=dated)
+    except RejectedObjectError as error:
+        rule = "HL-1" if error.reason_code == "suv_half_life_mismatch" else "TIME-1"
+        trail.find(rule, "fail" if rule == "HL-1" else "info", error.detail)
+
+
+def _from_start(facts: Facts, trail: Trail) -> tuple[list[float], str]:
+    weight, activity = weight_kg(facts, trail), injected_activity(facts, trail)
+    life = half_life(facts, trail)
+    trail.note("Decay Correction (0054,1102) = START: the image is corrected to t_ref")
+
+    def factor_at(reference: datetime) -> float:
+        moment, _ = injection_moment(facts, reference, life)
+        elapsed = seconds_between(moment, reference)
+        return weight * 1000 / (activity * remaining_fraction(elapsed, life))
+
+    def ratio_error(reference: datetime) -> float:
+        vendor = (facts.philips_suv or 0.0) / (facts.philips_activity or 1.0)
+        return factor_at(reference) / vendor - 1
+
+    has_ratio = facts.philips_suv is not None and facts.philips_activity is not None
+    reference = decay_reference(facts, life, trail, ratio_error if has_ratio else None)
+    moment, dated = injection_moment(facts, reference.moment, life)
+    elapsed = record_injection(facts, moment, reference.moment, trail, dated=dated)
+    left = activity * remaining_fraction(elapsed, life)
+    factor = factor_at(reference.moment)
+    trail.note(f"t_ref by {reference.rule}")
+    trail.note(f"D = D0 exp(-lambda (t_ref - t_adm)) = {left:.9g} Bq")
+    trail.note(f"factor = W / D = {factor:.9g} g/Bq")
+    if has_ratio and abs(ratio_error(reference.moment)) > 0.01:
+        off = 100 * ratio_error(reference.moment)
+        trail.find("PHI-1", "warn", f"factor {off:+.2f} % from the Philips ratio")
+    return [factor] * len(facts.frames), f"START/{reference.rule}"
+
+
+def _from_frames(facts: Facts, trail: Trail) -> tuple[list[float], str]:
+    weight, activity = weight_kg(facts, trail), injected_activity(facts, trail)
+    life = half_life(facts, trail)
+    trail.note("Decay Correction (0054,1102) = NONE: every slice is corrected from its own frame")
+    if has_shared_start(facts):
+        raise RejectedObjectError(
+            "suv_decay_reference_ambiguous",
+            "Acquisition Time (0008,0032) is that of the whole scan in all beds: "
+            f"frames over {AGREEMENT_S:g} s apart cannot be corrected",
+        )
+    timings = [_frame_timing(frame) for frame in facts.frames]
+    first = min(start for start, _ in timings)
+    moment, dated = injection_moment(facts, first, life)
+    record_injection(facts, moment, first, trail, dated=dated)
+    factors = []
+    for start, duration in timings:
+        elapsed = seconds_between(moment, start)
+        during = frame_decay_factor(duration, life)
+        factors.append(weight * 1000 / activity * during / remaining_fraction(elapsed, life))
+    trail.note(
+        "factor per slice = W / D0 * x / (1 - exp(-x)) * exp(lambda (t_acq - t_adm)), "
+        f"x = lambda T: {min(factors):.9g} to {max(factors):.9g} g/Bq"
+    )
+    return factors, "NONE/per_slice"
+
+
+def _frame_timing(frame: Frame) -> tuple[datetime, float]:
+    if frame.acquisition is None:
+        raise RejectedObjectError(
+            "suv_decay_reference_missing", "Acquisition Time (0008,0032) is absent in some slices"
+        )
+    if frame.duration_s is None:
+        raise RejectedObjectError(
+            "suv_frame_duration_missing", "Actual Frame Duration (0018,1242): expected > 0 ms"
+        )
+    return frame.acquisition, frame.duration_s
