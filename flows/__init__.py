@@ -1,1 +1,1 @@
-"""Prefect flows and the command line: read from the lake, call tasks over Dask, write to the lake."""
+"""Prefect flows and the command line: lake -> tasks (over Dask) -> lake."""

@@ -1,0 +1,1 @@
+"""The `tracerlake` command line."""

@@ -1,0 +1,107 @@
+"""Commands that keep a lake running: `serve`, `report`, `snapshots`, `verify`, `vacuum`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table as RichTable
+
+from flows.cli.run import Dask, FhirFiles, Location, RedcapFiles
+from flows.cli.terminal import console, error_console
+from schemas.errors import InvalidInputError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(serve)
+    app.command()(report)
+    app.command()(snapshots)
+    app.command()(verify)
+    app.command()(vacuum)
+
+
+def serve(
+    location: Location,
+    cron: Annotated[str, typer.Option(help="When to run, as cron.")] = "0 2 * * *",
+    timezone: Annotated[str | None, typer.Option(help="Of --cron; default: this machine's.")] = None,
+    source: Annotated[
+        list[Path] | None, typer.Option("--source", help="Folder or archive; repeatable.")
+    ] = None,
+    redcap: RedcapFiles = None,
+    fhir: FhirFiles = None,
+    dask: Dask = None,
+) -> None:
+    """Schedule the nightly flow on a Prefect server and run it when due, until interrupted."""
+    import lake
+    from flows.serving import serve_nightly
+    from tasks.sources import open_source
+
+    lake.open(location).close()
+    if not source:
+        raise InvalidInputError("nothing to watch; give --source FOLDER")
+    for place in source:
+        open_source(place)
+    parameters = {
+        "location": str(location.resolve()),
+        "sources": [str(s.resolve()) for s in source],
+        "redcap": [str(p.resolve()) for p in redcap or []],
+        "fhir": [str(p.resolve()) for p in fhir or []],
+        "dask_address": dask,
+    }
+    serve_nightly(parameters, cron=cron, timezone=timezone, say=_say)
+
+
+def _say(text: str) -> None:
+    error_console().print(text, highlight=False, soft_wrap=True)
+
+
+def report(
+    location: Location,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML file.")] = None,
+) -> None:
+    """Write the report of the lake: counts, pictures, features before and after."""
+    from flows.report.build import build_report
+
+    path = build_report(str(location.resolve()), output)
+    console().print(f"Report: {path}", highlight=False, soft_wrap=True)
+
+
+def snapshots(location: Location) -> None:
+    """List the snapshots of a lake; any of them can be asked with `sql --snapshot N`."""
+    import lake
+
+    table = RichTable("snapshot", "time", "author", "message", header_style="bold")
+    with lake.open(location, read_only=True) as lk:
+        for s in lk.snapshots():
+            table.add_row(str(s.snapshot_id), f"{s.time:%Y-%m-%d %H:%M:%S}", s.author, s.message)
+    console().print(table)
+
+
+def verify(location: Location) -> None:
+    """Re-read everything and hold it against its digests; exit code 1 if something is wrong."""
+    import lake
+
+    with lake.open(location, read_only=True) as lk:
+        problems = lake.verify(lk)
+    for problem in problems:
+        console().print(str(problem), highlight=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+    console().print("clean", highlight=False)
+
+
+def vacuum(
+    location: Location,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, help="Spare volumes written more recently.")
+    ] = 24.0,
+) -> None:
+    """Remove volumes that no snapshot refers to."""
+    import lake
+
+    with lake.open(location) as lk:
+        removed = lake.vacuum(lk, grace=timedelta(hours=grace_hours))
+    console().print(f"removed {len(removed)} orphaned volumes", highlight=False)

@@ -1,0 +1,186 @@
+"""Commands that run flows: `ingest`, `standardise`, `features`, `harmonise`, `nightly`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table as RichTable
+
+from flows.cli.terminal import console, progress_bars
+from schemas.errors import InvalidInputError
+
+Location = Annotated[Path, typer.Argument(help="The lake.")]
+Dask = Annotated[
+    str | None, typer.Option("--dask", help="Address of a Dask scheduler, tcp://host:8786.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Local worker processes.")]
+FeatureProfileName = Annotated[str, typer.Option("--profile", help="Feature profile.")]
+PetProfileName = Annotated[str, typer.Option("--pet-profile", help="Grid of PET and SPECT.")]
+CtProfileName = Annotated[str, typer.Option("--ct-profile", help="Grid of CT.")]
+RedcapFiles = Annotated[
+    list[Path] | None, typer.Option("--redcap", help="REDCap CSV export; repeatable.")
+]
+FhirFiles = Annotated[
+    list[Path] | None, typer.Option("--fhir", help="FHIR NDJSON file; repeatable.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(ingest)
+    app.command("ingest-clinical")(ingest_clinical)
+    app.command()(standardise)
+    app.command()(features)
+    app.command()(harmonise)
+    app.command()(nightly)
+
+
+def ingest(
+    location: Location,
+    sources: Annotated[list[Path], typer.Argument(help="Folders, archives or files.")],
+    centre: Annotated[str | None, typer.Option(help="Centre code of all of it.")] = None,
+    dask: Dask = None,
+    workers: Workers = None,
+) -> None:
+    """Take everything new or changed at the sources into the lake."""
+    _require_lake(location)
+    with progress_bars():
+        from flows.ingest import ingest as flow
+
+        counts = flow(
+            str(location.resolve()),
+            [str(s.resolve()) for s in sources],
+            dask_address=dask,
+            workers=workers,
+            centre=centre,
+        )
+    _show_counts("Input objects", counts)
+
+
+def ingest_clinical(
+    location: Location, redcap: RedcapFiles = None, fhir: FhirFiles = None
+) -> None:
+    """Take clinical data (REDCap CSV, FHIR NDJSON) into the lake."""
+    _require_lake(location)
+    if not redcap and not fhir:
+        raise InvalidInputError("nothing to take in; give --redcap FILE or --fhir FILE")
+    with progress_bars():
+        from flows.clinical import ingest_clinical as flow
+
+        counts = flow(str(location.resolve()), redcap=_paths(redcap), fhir=_paths(fhir))
+    _show_counts("Clinical records", counts)
+
+
+def standardise(
+    location: Location,
+    pet_profile: PetProfileName = "pet-4mm/1",
+    ct_profile: CtProfileName = "ct-4mm/1",
+    dask: Dask = None,
+    workers: Workers = None,
+) -> None:
+    """Bring raw volumes to the standard grid, in SUV where SUV can be had."""
+    _require_lake(location)
+    with progress_bars():
+        from flows.standardise import standardise as flow
+
+        counts = flow(
+            str(location.resolve()),
+            pet_profile=pet_profile,
+            ct_profile=ct_profile,
+            dask_address=dask,
+            workers=workers,
+        )
+    _show_counts("Standard volumes", counts)
+
+
+def features(
+    location: Location,
+    profile: FeatureProfileName = "pet-fbs-0.25/1",
+    dask: Dask = None,
+    workers: Workers = None,
+) -> None:
+    """Draw and measure ROIs: masks that came with the images, or an SUV threshold."""
+    _require_lake(location)
+    with progress_bars():
+        from flows.features import extract_features as flow
+
+        counts = flow(
+            str(location.resolve()), profile=profile, dask_address=dask, workers=workers
+        )
+    _show_counts("ROIs", counts)
+
+
+def harmonise(
+    location: Location,
+    profile: FeatureProfileName = "pet-fbs-0.25/1",
+    method: Annotated[str, typer.Option(help="Harmonisation method.")] = "combat_parametric",
+    covariate: Annotated[
+        list[str] | None, typer.Option(help="age_years, sex or stage; repeatable.")
+    ] = None,
+    reference: Annotated[str | None, typer.Option(help="Centre that stays as it is.")] = None,
+) -> None:
+    """Make the features of all centres comparable (ComBat)."""
+    _require_lake(location)
+    with progress_bars():
+        from flows.harmonise import harmonise as flow
+
+        result = flow(
+            str(location.resolve()),
+            profile=profile,
+            method=method,
+            covariates=covariate,
+            reference_batch=reference,
+        )
+    _show_counts("Harmonised values", result)
+
+
+def nightly(
+    location: Location,
+    source: Annotated[
+        list[Path] | None, typer.Option("--source", help="Folder or archive; repeatable.")
+    ] = None,
+    redcap: RedcapFiles = None,
+    fhir: FhirFiles = None,
+    dask: Dask = None,
+    workers: Workers = None,
+) -> None:
+    """Run everything in order: ingest, clinical, standardise, features, harmonise, report."""
+    _require_lake(location)
+    with progress_bars():
+        from flows.nightly import nightly as flow
+
+        summary = flow(
+            str(location.resolve()),
+            sources=_paths(source),
+            redcap=_paths(redcap),
+            fhir=_paths(fhir),
+            dask_address=dask,
+            workers=workers,
+        )
+    for title, counts in summary["stages"].items():
+        _show_counts(title, counts)
+    console().print(f"Report: {summary['report']}", highlight=False, soft_wrap=True)
+
+
+def _require_lake(location: Path) -> None:
+    """Say what is wrong with the lake before Prefect starts."""
+    import lake
+
+    lake.open(location).close()
+
+
+def _paths(paths: list[Path] | None) -> list[str]:
+    return [str(p.resolve()) for p in paths or []]
+
+
+def _show_counts(title: str, counts: dict[str, object]) -> None:
+    table = RichTable(title=title, header_style="bold", title_justify="left")
+    table.add_column("what")
+    table.add_column("number", justify="right")
+    for name, value in counts.items():
+        if value is not None:
+            shown = f"{value:,}" if isinstance(value, int) else str(value)
+            table.add_row(name.removeprefix("n_").replace("_", " "), shown)
+    console().print(table)

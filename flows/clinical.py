@@ -1,0 +1,3 @@
+"""Flow `ingest_clinical`: eCRF and FHIR files to pseudonymised clinical tables."""
+
+from __future__ import annotations

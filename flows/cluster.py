@@ -1,0 +1,159 @@
+"""Dask: a local cluster or an existing one, and bounded streaming of work through it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import dask
+from distributed import Client, LocalCluster, as_completed
+
+from schemas.errors import ClusterError, InvalidInputError
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_CONNECT_TIMEOUT_S = 10
+#: A task that was running on this many dying workers is given up (and its series quarantined).
+_WORKER_DEATHS = 2
+
+
+@dataclass(frozen=True)
+class Done(Generic[J, R]):
+    """One finished job: a result, or the error it ended with."""
+
+    job: J
+    result: R | None
+    error: BaseException | None
+
+
+@contextmanager
+def open_cluster(address: str | None = None, *, workers: int | None = None) -> Iterator[Client]:
+    """Connect to the scheduler at `address`, or start a local cluster of processes.
+
+    Parameters
+    ----------
+    address : str or None
+        Such as ``tcp://host:8786``; None starts a local cluster that ends with the block.
+    workers : int or None
+        Local worker processes, one thread each; None: one per core.
+
+    Raises
+    ------
+    ClusterError
+        Nothing answers at `address`, or it has no workers.
+    InvalidInputError
+        `address` is not a Dask address.
+    """
+    if address is None:
+        with _local_cluster(workers or os.cpu_count() or 1) as cluster, Client(cluster) as client:
+            yield client
+        return
+    with _connect(address) as client:
+        yield client
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[LocalCluster]:
+    settings = {
+        "distributed.scheduler.allowed-failures": _WORKER_DEATHS - 1,
+        "distributed.worker.multiprocessing-method": "spawn",
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+    ):
+        yield cluster
+
+
+@contextmanager
+def _connect(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise ClusterError(
+            f"no Dask scheduler answers at {address} within {_CONNECT_TIMEOUT_S} s; start one with "
+            "`dask scheduler` and workers with `dask worker`, or leave --dask out to run locally"
+        ) from error
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{address!r} is not a Dask address; expected something like tcp://host:8786"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_TIMEOUT_S)
+        except (TimeoutError, dask_timeout()) as error:
+            raise ClusterError(
+                f"the Dask scheduler at {address} has no workers; start some with `dask worker`"
+            ) from error
+        yield client
+
+
+def dask_timeout() -> type[Exception]:
+    """Return Dask's own timeout error, which is not the builtin on every version."""
+    from asyncio import TimeoutError as AsyncTimeoutError
+
+    return AsyncTimeoutError
+
+
+def stream(
+    client: Client, function: Callable[[J], R], jobs: Iterable[J], *, per_worker: int = 3
+) -> Iterator[Done[J, R]]:
+    """Run `function` over `jobs` with bounded work in flight; yield as they finish.
+
+    The graph never holds more than `per_worker` jobs a worker, however long `jobs` is, and results
+    leave the cluster as soon as they have been taken.
+
+    Raises
+    ------
+    ClusterError
+        The scheduler is gone.
+    """
+    pending = iter(jobs)
+    running: dict[object, J] = {}
+    finished = as_completed(raise_errors=False)
+
+    def submit_one() -> bool:
+        for job in pending:
+            future = client.submit(function, job, pure=False)
+            running[future] = job
+            finished.add(future)
+            return True
+        return False
+
+    while len(running) < _slots(client, per_worker) and submit_one():
+        pass
+    while running:
+        future = next(finished)
+        job = running.pop(future)
+        yield _outcome(client, job, future)
+        while len(running) < _slots(client, per_worker) and submit_one():
+            pass
+
+
+def _slots(client: Client, per_worker: int) -> int:
+    if client.status != "running":
+        raise ClusterError("the Dask scheduler is gone; what was committed is kept, run again")
+    return max(1, sum(client.nthreads().values())) * per_worker
+
+
+def _outcome(client: Client, job: J, future: object) -> Done[J, R]:
+    status = future.status  # type: ignore[attr-defined]
+    if status == "finished":
+        result = future.result()  # type: ignore[attr-defined]
+        future.release()  # type: ignore[attr-defined]
+        return Done(job, result, None)
+    if status == "error":
+        error = future.exception()  # type: ignore[attr-defined]
+        future.release()  # type: ignore[attr-defined]
+        return Done(job, None, error)
+    raise ClusterError(f"the cluster lost a job ({status}, client {client.status}); run again")

@@ -1,0 +1,122 @@
+"""What lies at the sources and is new or changed since the lake last looked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from lake import KeyStore, Lake
+from schemas.records import ObjectRef, ScannedObject
+from tasks.sources import Source
+
+T = TypeVar("T")
+
+
+@dataclass
+class Discovery:
+    """The objects of all sources, split by whether they need work.
+
+    Parameters
+    ----------
+    changed : list of ObjectRef
+        New, or with another size or time than at the last look.
+    source_names : dict
+        Name of the source by URI, for the changed ones.
+    unchanged : dict
+        The others, by file key.
+    """
+
+    changed: list[ObjectRef] = field(default_factory=list)
+    source_names: dict[str, str] = field(default_factory=dict)
+    unchanged: dict[str, ObjectRef] = field(default_factory=dict)
+
+    @property
+    def n_files(self) -> int:
+        """Objects looked at."""
+        return len(self.changed) + len(self.unchanged)
+
+
+def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
+    """Size and time of every object the lake has an outcome for, by file key."""
+    rows = lk.sql("SELECT file_key, size_bytes, modified_ns FROM files").fetchall()
+    return {key: (size, modified) for key, size, modified in rows}
+
+
+def discover(
+    sources: Iterable[Source],
+    known: dict[str, tuple[int, int]],
+    file_key: Callable[[str], str],
+    advance: Callable[[int], None],
+) -> Discovery:
+    """List every source and compare with what the lake knows; no file is opened.
+
+    An object that two overlapping sources list is looked at once.
+    """
+    found = Discovery()
+    seen: set[str] = set()
+    for source in sources:
+        for ref in source.objects():
+            key = file_key(ref.uri)
+            if key in seen:
+                continue
+            seen.add(key)
+            if known.get(key) == (ref.size_bytes, ref.modified_ns):
+                found.unchanged[key] = ref
+            else:
+                found.changed.append(ref)
+                found.source_names[ref.uri] = source.name
+            advance(1)
+    return found
+
+
+def siblings(
+    lk: Lake,
+    keys: KeyStore,
+    unchanged: dict[str, ObjectRef],
+    series_uids: Iterable[str],
+    exclude: set[str],
+) -> list[tuple[ObjectRef, str | None]]:
+    """Objects (and the names of their sources) that the lake already has of series that now get more.
+
+    A series that grows is converted again as a whole, so its known objects are needed: from this
+    listing, or from where the key holder's table says they were.
+
+    Parameters
+    ----------
+    series_uids : iterable of str
+        Pseudonymised UIDs of the series with new objects.
+    exclude : set of str
+        File keys that are being read anyway.
+    """
+    wanted = sorted(set(series_uids))
+    if not wanted:
+        return []
+    rows = lk.sql(
+        "SELECT file_key, size_bytes, modified_ns, source_name FROM files "
+        "WHERE list_contains($uids, series_instance_uid) ORDER BY file_key",
+        {"uids": wanted},
+    ).fetchall()
+    refs: list[tuple[ObjectRef, str | None]] = []
+    for key, size, modified, name in rows:
+        if key in exclude:
+            continue
+        ref = unchanged.get(key)
+        if ref is None and (uri := keys.location(key)) is not None:
+            ref = ObjectRef(uri, size, modified)
+        if ref is not None:
+            refs.append((ref, name))
+    return refs
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Split into tuples of at most `size`."""
+    iterator = iter(items)
+    while batch := tuple(islice(iterator, size)):
+        yield batch
+
+
+def to_convert(scanned: Iterable[ScannedObject]) -> list[ScannedObject]:
+    """Return those whose header promises something to convert."""
+    return [s for s in scanned if s.outcome is None]

@@ -1,0 +1,211 @@
+"""Flow `extract_features`: ROIs of the standard volumes, drawn, measured and published."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from typing import Final
+
+import numpy as np
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.utilities.annotations import quote
+
+import lake
+from flows.cluster import Done, open_cluster, stream
+from flows.committing import BATCH_SECONDS, BATCH_SERIES, timed_batches
+from flows.derive import done_digests, input_digest
+from flows.progress import stage
+from flows.runs import RunLog, author, run_record
+from flows.work.features import FeatureJob, MeasuredVolume, RoiSource, measure
+from schemas.errors import InvalidInputError
+from schemas.geometry import FloatArray
+from schemas.profiles import FEATURE_PROFILES, FeatureProfile
+from schemas.records import Row
+from tasks.findings.protocol import finding_row
+
+_ALGORITHM: Final = "features/1"
+
+_IMAGES: Final = """
+SELECT s.series_instance_uid, s.study_instance_uid, s.patient_key, s.centre, s.modality,
+       s.frame_of_reference_uid, v.volume_id, v.volume_path, v.value_unit
+FROM volumes v JOIN series s USING (series_instance_uid)
+WHERE v.zone = 'standard' AND s.modality IN ('PT', 'NM') AND s.series_kind = 'image'
+ORDER BY v.volume_id
+"""
+
+_SEGMENTS: Final = """
+SELECT g.segmentation_series_uid, g.segment_number, g.segment_label, g.segment_kind,
+       g.referenced_series_uid, g.frame_of_reference_uid, v.volume_path, g.volume_id
+FROM segments g LEFT JOIN volumes v ON v.volume_id = g.volume_id
+ORDER BY g.segmentation_series_uid, g.segment_number
+"""
+
+_CONTOURS: Final = """
+SELECT segmentation_series_uid, segment_number, points_lps_mm
+FROM contours WHERE geometric_type = 'CLOSED_PLANAR'
+ORDER BY segmentation_series_uid, segment_number, contour_index
+"""
+
+
+@flow(name="extract_features", persist_result=False, validate_parameters=False)
+def extract_features(
+    location: str,
+    *,
+    profile: str = "pet-fbs-0.25/1",
+    dask_address: str | None = None,
+    workers: int | None = None,
+) -> dict[str, int]:
+    """Measure every ROI on every standard PET and SPECT volume; only what is missing or changed.
+
+    ROIs are those drawn on the series (RTSTRUCT, SEG); a series without any is segmented by the
+    profile's SUV threshold, where it has SUV.
+
+    Parameters
+    ----------
+    location : str
+        The lake.
+    profile : str
+        Name in `schemas.profiles.FEATURE_PROFILES`.
+
+    Returns
+    -------
+    dict
+        ``n_written``: ROIs measured; ``n_failed``: volumes that could not be measured.
+    """
+    with (
+        lake.open(location) as lk,
+        run_record(
+            lk, "extract_features", {"profile": profile}, prefect_id=str(flow_run.id)
+        ) as log,
+    ):
+        jobs = missing_jobs(lk, _profile(profile))
+        get_run_logger().info("%d volumes to measure", len(jobs))
+        if not jobs:
+            return {"n_written": 0, "n_failed": 0}
+        with open_cluster(dask_address, workers=workers) as client:
+            work = partial(measure, lk.volumes_root)
+            with stage("features", len(jobs)) as progress:
+                for batch in timed_batches(
+                    stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS
+                ):
+                    publish(quote(lk), quote(log), quote(batch))
+                    progress.advance("features", len(batch))
+        return {"n_written": log.counts["n_written"], "n_failed": log.counts["n_quarantined"]}
+
+
+def _profile(name: str) -> FeatureProfile:
+    if name not in FEATURE_PROFILES:
+        raise InvalidInputError(
+            f"no feature profile {name!r}; known: {', '.join(sorted(FEATURE_PROFILES))}"
+        )
+    return FEATURE_PROFILES[name]
+
+
+def missing_jobs(lk: lake.Lake, profile: FeatureProfile) -> list[FeatureJob]:
+    """Jobs for standard volumes whose ROIs have not been measured from the same inputs."""
+    done = done_digests(lk, "rois")
+    drawn = _drawn_rois(lk)
+    jobs = []
+    for uid, study, patient, centre, modality, frame, volume_id, path, unit in lk.sql(
+        _IMAGES
+    ).fetchall():
+        found = drawn.get(uid) or drawn.get(frame) or []
+        if not found and unit != "SUVbw":
+            continue  # nothing drawn, and no SUV to put a threshold on
+        inputs = [key for key, _ in found]
+        digest = input_digest(_ALGORITHM, volume_id, profile.digest(), inputs)
+        if digest in done:
+            continue
+        identity: Row = {"patient_key": patient, "centre": centre, "study_instance_uid": study,
+                         "series_instance_uid": uid, "modality": modality}  # fmt: skip
+        rois = tuple(source for _, source in found)
+        jobs.append(FeatureJob(identity, volume_id, path, rois, profile, digest))
+    return jobs
+
+
+def _drawn_rois(lk: lake.Lake) -> dict[str, list[tuple[str, RoiSource]]]:
+    """ROIs with a digest of their content, by the series (or else the frame) they belong to."""
+    contours = _contours(lk)
+    drawn: dict[str, list[tuple[str, RoiSource]]] = defaultdict(list)
+    for uid, number, label, kind, series, frame, path, volume_id in lk.sql(_SEGMENTS).fetchall():
+        points = contours.get((uid, number), ()) if kind == "contours" else ()
+        if not points and path is None:
+            continue
+        source = RoiSource(uid, number, label, points, path)
+        content = volume_id or input_digest([p.tolist() for p in points])
+        entry = (input_digest(uid, number, content), source)
+        drawn[series or frame].append(entry)
+    return drawn
+
+
+def _contours(lk: lake.Lake) -> dict[tuple[str, int], tuple[FloatArray, ...]]:
+    polygons: dict[tuple[str, int], list[FloatArray]] = defaultdict(list)
+    for uid, number, points in lk.sql(_CONTOURS).fetchall():
+        polygons[uid, number].append(np.asarray(points, dtype=np.float64).reshape(-1, 3))
+    return {key: tuple(value) for key, value in polygons.items()}
+
+
+@task(name="publish features", cache_policy=NO_CACHE, persist_result=False)
+def publish(
+    lk: lake.Lake, log: RunLog, batch: list[Done[FeatureJob, MeasuredVolume]]
+) -> None:
+    """Commit the ROIs of a batch of volumes; what was measured on them before goes."""
+    measured = [done.result for done in batch if done.result is not None]
+    failed = [_failure(d.job, d.error) for d in batch if d.result is None]
+    profile_id = batch[0].job.profile.profile_id
+    roi_ids = _previous_rois(lk, measured, profile_id)
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for volume in measured:
+        for table, found in volume.rows.items():
+            rows[table].extend(log.stamp(found))
+
+    def write(tx: lake.Transaction) -> None:
+        _forget_previous(tx, measured, profile_id, roi_ids)
+        for table in ("volumes", "rois", "features", "findings"):
+            if rows[table]:
+                tx.insert(table, rows[table])
+        if failed:
+            tx.replace("findings", log.stamp(failed), scope=("finding_id",))
+
+    n = len(rows["rois"])
+    lk.commit(write, message=log.message(f"{n} ROIs measured"), author=author())
+    log.count("n_written", n)
+    log.count("n_quarantined", len(failed))
+
+
+def _forget_previous(
+    tx: lake.Transaction, measured: list[MeasuredVolume], profile_id: str, roi_ids: list[str]
+) -> None:
+    """Delete what earlier runs measured on these series with this profile (history keeps it)."""
+    uids = sorted({m.series_instance_uid for m in measured})
+    mine = {"series_instance_uid": uids, "feature_profile": [profile_id]}
+    tx.delete("rois", mine)
+    tx.delete("features", mine)
+    masks = {"series_instance_uid": uids, "zone": ["mask"], "profile_id": [profile_id]}
+    tx.delete("volumes", masks)
+    volume_ids = [m.volume_id for m in measured]
+    tx.delete("findings", {"subject_id": [*roi_ids, *volume_ids]})
+
+
+def _previous_rois(lk: lake.Lake, measured: list[MeasuredVolume], profile_id: str) -> list[str]:
+    rows = lk.sql(
+        "SELECT roi_id FROM rois WHERE feature_profile = $profile "
+        "AND list_contains($uids, series_instance_uid)",
+        {"profile": profile_id, "uids": [m.series_instance_uid for m in measured]},
+    ).fetchall()
+    return [roi_id for (roi_id,) in rows]
+
+
+def _failure(job: FeatureJob, error: BaseException | None) -> Row:
+    """Finding for a volume that ended its worker or met a fault; the error's text is dropped."""
+    return finding_row(
+        rule_id="ROI-FAILED",
+        severity="fail",
+        subject_kind="volume",
+        subject_id=job.volume_id,
+        message=f"the ROIs of this volume could not be measured ({type(error).__name__})",
+        patient_key=job.identity["patient_key"],
+        centre=job.identity["centre"],
+    )

@@ -1,0 +1,258 @@
+"""Flow `ingest`: from sources of DICOM objects to published raw volumes and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from distributed import Client
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.utilities.annotations import quote
+
+import lake
+from flows.cluster import Done, open_cluster, stream
+from flows.committing import BATCH_SECONDS, BATCH_SERIES, publish_files, publish_series, timed_batches
+from flows.discovery import Discovery, batches, discover, known_files, siblings, to_convert
+from flows.identities import pseudonymiser, remember
+from flows.linking import link_ct
+from flows.progress import stage
+from flows.runs import RunLog, run_record
+from flows.work.ingest import IngestContext, StoredSeries, convert_and_store, scan_batch
+from schemas.reasons import Outcome
+from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
+from tasks.dicom.grouping import group_series
+from tasks.ingest.convert import Limits
+from tasks.ingest.outcomes import file_row
+from tasks.sources import open_source
+
+#: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
+_SCAN_BATCH: Final = 200
+
+
+@dataclass
+class IngestSession:
+    """What the stages of one ingestion share."""
+
+    lk: lake.Lake
+    keys: lake.KeyStore
+    client: Client
+    context: IngestContext
+    log: RunLog
+    source_names: dict[str, str] = field(default_factory=dict)
+    sibling_names: dict[str, str | None] = field(default_factory=dict)
+
+
+@flow(name="ingest", persist_result=False, validate_parameters=False)
+def ingest(
+    location: str,
+    sources: list[str],
+    *,
+    dask_address: str | None = None,
+    workers: int | None = None,
+    centre: str | None = None,
+) -> dict[str, int]:
+    """Take everything new or changed at `sources` into the lake.
+
+    Parameters
+    ----------
+    location : str
+        The lake.
+    sources : list of str
+        Folders, archives or files.
+    dask_address : str or None
+        Existing Dask scheduler; None for a local cluster.
+    workers : int or None
+        Processes of the local cluster.
+    centre : str or None
+        Centre code for everything in this call; None: from the settings or the institution.
+
+    Returns
+    -------
+    dict
+        Counts by outcome: ``n_files`` is the sum of the other ``n_`` counts except ``n_written``.
+    """
+    opened = [open_source(s) for s in sources]
+    with (
+        lake.open(location) as lk,
+        run_record(lk, "ingest", {"centre": centre}, prefect_id=str(flow_run.id)) as log,
+        open_cluster(dask_address, workers=workers) as client,
+    ):
+        session = _session(lk, client, log, centre)
+        found = _discover(session, opened)
+        scanned = scan(quote(session), quote(found))
+        convert(quote(session), quote(found), quote(scanned))
+        link_ct(lk, log)
+        _report(log)
+        return dict(log.counts)
+
+
+def _session(lk: lake.Lake, client: Client, log: RunLog, centre: str | None) -> IngestSession:
+    settings = lk.settings
+    keys = lake.KeyStore.open_or_create(settings.key_folder)
+    limits = Limits(settings.limits.max_object_bytes, settings.limits.max_voxels)
+    context = IngestContext(
+        lk.volumes_root, pseudonymiser(settings, keys), limits, settings.deidentify, centre
+    )
+    return IngestSession(lk, keys, client, context, log)
+
+
+def _discover(session: IngestSession, opened: list[object]) -> Discovery:
+    with stage("discover", None) as progress:
+        found = discover(
+            opened,
+            known_files(session.lk),
+            session.context.pseudonymiser.file_key,
+            partial(progress.advance, "discover"),
+        )
+    session.source_names = {
+        session.context.pseudonymiser.file_key(uri): name
+        for uri, name in found.source_names.items()
+    }
+    session.log.count("n_files", found.n_files)
+    session.log.count("n_unchanged", len(found.unchanged))
+    get_run_logger().info(
+        "%d objects, %d new or changed", found.n_files, len(found.changed)
+    )
+    return found
+
+
+@task(name="scan headers", cache_policy=NO_CACHE, persist_result=False)
+def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
+    """Look at the header of every changed object; publish those that end here."""
+    _remember_places(session, found.changed)
+    scanned = _scan(session, found.changed, "scan")
+    rejected = [s for s in scanned if s.outcome is not None]
+    for batch in batches(rejected, 5000):
+        rows = _named(session, [_file_row(session, s) for s in batch])
+        publish_files(session.lk, session.log, rows)
+        _count(session, rows)
+    return to_convert(scanned)
+
+
+def _scan(session: IngestSession, refs: list[ObjectRef], name: str) -> list[ScannedObject]:
+    scanned: list[ScannedObject] = []
+    function = partial(scan_batch, session.context)
+    with stage(name, len(refs)) as progress:
+        for done in stream(session.client, function, batches(refs, _SCAN_BATCH)):
+            scanned.extend(done.result if done.result is not None else _unscannable(done))
+            progress.advance(name, len(done.job))
+    return scanned
+
+
+def _unscannable(done: Done[tuple[ObjectRef, ...], list[ScannedObject]]) -> list[ScannedObject]:
+    reason = _failure(done.error)
+    return [
+        ScannedObject(ref, outcome=Outcome.QUARANTINED, reason_code=reason, detail="while scanning")
+        for ref in done.job
+    ]
+
+
+def _failure(error: BaseException | None) -> str:
+    """Reason code of a job that ended with an error; its text may hold values, so it is dropped."""
+    name = type(error).__name__
+    get_run_logger().error("a job ended with %s", name)
+    return "killed_workers" if name == "KilledWorker" else "internal_error"
+
+
+def _remember_places(session: IngestSession, refs: Iterable[ObjectRef]) -> None:
+    """Let the key holder find quarantined and grown objects again."""
+    file_key = session.context.pseudonymiser.file_key
+    session.keys.remember_locations([(file_key(r.uri), r.uri) for r in refs])
+
+
+def _file_row(session: IngestSession, scanned: ScannedObject) -> Row:
+    return file_row(
+        scanned,
+        scanned.outcome or Outcome.QUARANTINED,
+        scanned.reason_code,
+        session.context.pseudonymiser,
+        detail=scanned.detail,
+    )
+
+
+@task(name="convert series", cache_policy=NO_CACHE, persist_result=False)
+def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObject]) -> None:
+    """Convert every series that has new objects, publishing in batches."""
+    groups = group_series([*scanned, *_known_siblings(session, found, scanned)])
+    done = _converted(session, groups)
+    for batch in timed_batches(done, BATCH_SERIES, BATCH_SECONDS):
+        commit_batch(quote(session), quote(batch))
+
+
+def _known_siblings(
+    session: IngestSession, found: Discovery, scanned: list[ScannedObject]
+) -> list[ScannedObject]:
+    pseudonymiser = session.context.pseudonymiser
+    uids = {pseudonymiser.uid(s.series_instance_uid) for s in scanned if s.series_instance_uid}
+    being_read = {pseudonymiser.file_key(r.uri) for r in found.changed}
+    known = siblings(session.lk, session.keys, found.unchanged, uids, being_read)
+    session.sibling_names = {pseudonymiser.file_key(ref.uri): name for ref, name in known}
+    refs = [ref for ref, _ in known]
+    return to_convert(_scan(session, refs, "known objects")) if refs else []
+
+
+def _converted(session: IngestSession, groups: list[SeriesGroup]) -> Iterator[StoredSeries]:
+    function = partial(convert_and_store, session.context)
+    with stage("convert", len(groups)) as progress:
+        for done in stream(session.client, function, groups, per_worker=2):
+            yield done.result if done.result is not None else _unconvertible(session, done)
+            progress.advance("convert")
+
+
+def _unconvertible(
+    session: IngestSession, done: Done[SeriesGroup, StoredSeries]
+) -> StoredSeries:
+    reason = _failure(done.error)
+    rows = [
+        file_row(s, Outcome.QUARANTINED, reason, session.context.pseudonymiser)
+        for s in done.job.objects
+    ]
+    uid = session.context.pseudonymiser.uid(done.job.series_instance_uid)
+    return StoredSeries(uid, {"files": rows})
+
+
+@task(
+    name="commit batch",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=5,
+)
+def commit_batch(session: IngestSession, batch: list[StoredSeries]) -> None:
+    """Publish a batch of series; identities go to the key holder's table first."""
+    if session.context.deidentify:
+        remember(session.keys, [s.identity for s in batch])
+    publish_series(session.lk, session.log, [_with_names(session, s) for s in batch])
+    for series in batch:
+        _count(session, series.rows.get("files", []))
+        session.log.count("n_written", len(series.rows.get("volumes", [])))
+
+
+def _with_names(session: IngestSession, series: StoredSeries) -> StoredSeries:
+    rows = dict(series.rows) | {"files": _named(session, series.rows.get("files", []))}
+    return StoredSeries(series.series_instance_uid, rows, series.identity)
+
+
+def _named(session: IngestSession, files: list[Row]) -> list[Row]:
+    names = {**session.sibling_names, **session.source_names}
+    return [{**row, "source_name": names.get(str(row["file_key"]))} for row in files]
+
+
+def _count(session: IngestSession, files: Iterable[Row]) -> None:
+    """Count outcomes of new and changed objects; known siblings count as unchanged."""
+    for row in files:
+        if str(row["file_key"]) in session.source_names:
+            session.log.count(f"n_{row['outcome']}")
+
+
+def _report(log: RunLog) -> None:
+    create_table_artifact(
+        key="ingest-outcomes",
+        table=[{"outcome": k.removeprefix("n_"), "objects": v} for k, v in log.counts.items()],
+        description=f"Outcomes of ingestion run {log.run_id}",
+    )

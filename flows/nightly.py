@@ -1,0 +1,57 @@
+"""Flow `nightly`: everything in order, once a night or on demand."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from prefect import flow
+
+from flows.clinical import ingest_clinical
+from flows.features import extract_features
+from flows.harmonise import harmonise
+from flows.ingest import ingest
+from flows.report.build import build_report
+from flows.standardise import standardise
+
+
+class NightlySummary(TypedDict):
+    """Counts per stage and where the report lies."""
+
+    stages: dict[str, dict[str, object]]
+    report: str
+
+
+@flow(name="nightly", persist_result=False, validate_parameters=False)
+def nightly(
+    location: str,
+    *,
+    sources: list[str] | None = None,
+    redcap: list[str] | None = None,
+    fhir: list[str] | None = None,
+    pet_profile: str = "pet-4mm/1",
+    ct_profile: str = "ct-4mm/1",
+    feature_profile: str = "pet-fbs-0.25/1",
+    dask_address: str | None = None,
+    workers: int | None = None,
+) -> NightlySummary:
+    """Ingest, standardise, measure, harmonise and report; each stage does only what is new.
+
+    Parameters
+    ----------
+    location : str
+        The lake.
+    sources, redcap, fhir : list of str or None
+        Where images and clinical data come from.
+    """
+    cluster = {"dask_address": dask_address, "workers": workers}
+    stages: dict[str, dict[str, object]] = {}
+    if sources:
+        stages["Input objects"] = ingest(location, sources, **cluster)
+    if redcap or fhir:
+        stages["Clinical records"] = ingest_clinical(location, redcap=redcap, fhir=fhir)
+    stages["Standard volumes"] = standardise(
+        location, pet_profile=pet_profile, ct_profile=ct_profile, **cluster
+    )
+    stages["ROIs"] = extract_features(location, profile=feature_profile, **cluster)
+    stages["Harmonised values"] = harmonise(location, profile=feature_profile)
+    return {"stages": stages, "report": str(build_report(location))}

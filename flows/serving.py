@@ -1,0 +1,148 @@
+"""The nightly flow on a schedule: on the configured Prefect server, or on one started here."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from schemas.errors import InvalidInputError, TracerlakeError
+
+_PREFERRED_PORT: Final = 4200
+_START_TIMEOUT_S: Final = 180.0
+
+
+class PrefectServerError(TracerlakeError, RuntimeError):
+    """The local Prefect server did not start."""
+
+    kind = "prefect_server"
+
+
+def serve_nightly(
+    parameters: Mapping[str, object],
+    *,
+    cron: str,
+    timezone: str | None,
+    say: Callable[[str], None],
+) -> None:
+    """Deploy the nightly flow with a schedule and run it when due, until interrupted.
+
+    Two runs never overlap: a run that is still going when the next is due makes it wait.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Of `flows.nightly.nightly`.
+    cron : str
+        Five fields, such as ``0 2 * * *``.
+    timezone : str or None
+        IANA name; None: this machine's.
+    say : callable
+        Told where the server is.
+
+    Raises
+    ------
+    InvalidInputError
+        `cron` or `timezone` is not understood.
+    PrefectServerError
+        No server is configured and none could be started.
+    """
+    # Served runs have no progress bar; their log is what the operator reads.
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.nightly import nightly
+
+    try:
+        schedule = Cron(cron, timezone=timezone or _local_timezone())
+    except ValueError as error:
+        raise InvalidInputError(f"--cron {cron!r} or --timezone {timezone!r}: {error}") from error
+    with _server(say):
+        nightly.serve(
+            name=f"nightly-{_lake_id(str(parameters['location']))}",
+            schedule=schedule,
+            parameters=dict(parameters),
+            limit=1,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+
+
+def _lake_id(location: str) -> str:
+    import lake
+
+    with lake.open(location, read_only=True) as lk:
+        return lk.settings.lake_id
+
+
+def _local_timezone() -> str:
+    from tzlocal import get_localzone_name
+
+    return str(get_localzone_name())
+
+
+@contextmanager
+def _server(say: Callable[[str], None]) -> Iterator[None]:
+    """Use the configured Prefect API, or start a server on loopback for the time being."""
+    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+    configured = get_current_settings().api.url
+    if configured:
+        say(f"Prefect server: {configured}")
+        yield
+        return
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        _await_health(process, url)
+        say(f"Prefect server started: http://127.0.0.1:{port} (ends with this command)")
+        os.environ["PREFECT_API_URL"] = url  # flow runs are processes of their own
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield
+    finally:
+        os.environ.pop("PREFECT_API_URL", None)
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _free_port() -> int:
+    """Prefect's own port if it is free, otherwise any."""
+    for port in (_PREFERRED_PORT, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise PrefectServerError("no free port on loopback for the Prefect server")
+
+
+def _await_health(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            text = process.stderr.read().decode(errors="replace") if process.stderr else ""
+            raise PrefectServerError(f"the local Prefect server ended at once: {text[-500:]}")
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310  loopback http
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise PrefectServerError(
+        f"the local Prefect server did not answer within {_START_TIMEOUT_S:.0f} s; start one with "
+        "`prefect server start` and set PREFECT_API_URL"
+    )

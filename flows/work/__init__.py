@@ -1,0 +1,1 @@
+"""What runs on Dask workers: tasks and volume storage; no catalog, no Prefect."""

@@ -1,0 +1,98 @@
+"""Worker side of ingestion: look at headers; turn one series into stored volumes and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lake.volumes import write_mask, write_raw
+from schemas.records import ConvertedSeries, ObjectRef, Row, ScannedObject, SeriesGroup
+from tasks.deidentify.pseudonyms import Pseudonyms
+from tasks.dicom.scan import scan_object
+from tasks.findings.protocol import protocol_findings
+from tasks.ingest.convert import Limits, convert_series
+from tasks.sources.reading import ObjectReader
+
+
+@dataclass(frozen=True)
+class IngestContext:
+    """What a worker needs to know; travels with each job.
+
+    Parameters
+    ----------
+    volumes_root : str
+        Where volumes are written.
+    pseudonymiser : Pseudonyms
+        Holds the secret; stays in memory.
+    limits : Limits
+        Sizes beyond which an object is refused.
+    deidentify : bool
+        False only for phantoms and public data.
+    centre : str or None
+        Centre code of everything in this run; None: as the objects say.
+    """
+
+    volumes_root: str
+    pseudonymiser: Pseudonyms
+    limits: Limits
+    deidentify: bool
+    centre: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredSeries:
+    """Rows of a converted series whose volumes are on disk but not yet published."""
+
+    series_instance_uid: str
+    rows: Mapping[str, list[Row]]
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+def scan_batch(context: IngestContext, refs: tuple[ObjectRef, ...]) -> list[ScannedObject]:
+    """Look at the headers of a batch of objects."""
+    with ObjectReader() as reader:
+        return [scan_object(ref, reader) for ref in refs]
+
+
+def convert_and_store(context: IngestContext, group: SeriesGroup) -> StoredSeries:
+    """Convert one series and write its volumes; what is already there is reused."""
+    with ObjectReader() as reader:
+        converted = convert_series(
+            group,
+            reader=reader,
+            pseudonymiser=context.pseudonymiser,
+            limits=context.limits,
+            deidentify=context.deidentify,
+        )
+    return _store(context, converted)
+
+
+def _store(context: IngestContext, converted: ConvertedSeries) -> StoredSeries:
+    uid, root = converted.series_instance_uid, context.volumes_root
+    rows = {name: list(table) for name, table in converted.rows.items()}
+    volumes = [write_raw(root, uid, volume) for volume in converted.raw]
+    if context.centre is not None:
+        rows["series"] = [{**row, "centre": context.centre} for row in rows.get("series", [])]
+    rows["findings"] = [*rows.get("findings", []), *_protocol_findings(rows, volumes)]
+    for mask in converted.masks:
+        row = write_mask(root, uid, mask)
+        _link_segments(rows.get("segments", []), mask.attributes.get("segment_numbers"), row)
+        volumes.append(row)
+    rows["volumes"] = volumes
+    return StoredSeries(uid, rows, converted.identity)
+
+
+def _protocol_findings(rows: Mapping[str, list[Row]], volumes: list[Row]) -> list[Row]:
+    return [
+        finding
+        for series in rows.get("series", [])
+        for finding in protocol_findings(series, volumes[0] if volumes else None)
+    ]
+
+
+def _link_segments(segments: list[Row], numbers: object, volume: Row) -> None:
+    """Name the mask volume in the rows of the segments that it holds."""
+    held = set(numbers) if isinstance(numbers, (list, tuple)) else set()
+    for segment in segments:
+        if segment["segment_number"] in held:
+            segment["volume_id"] = volume["volume_id"]
