@@ -96,7 +96,9 @@ class KeyStore:
 
     def patient(self, patient_key: str) -> tuple[str, str] | None:
         """(issuer, patient_id) behind a patient key, or None."""
-        row = self._first("SELECT issuer, patient_id FROM patients WHERE patient_key = ?", patient_key)
+        row = self._first(
+            "SELECT issuer, patient_id FROM patients WHERE patient_key = ?", patient_key
+        )
         return (row[0], row[1]) if row else None
 
     def original_uid(self, pseudonym: str) -> str | None:

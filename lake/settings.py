@@ -22,6 +22,7 @@ from schemas.tables import LAKE_FORMAT
 
 SETTINGS_FILE: Final = "tracerlake.toml"
 
+_BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
 _URL_WITH_PASSWORD = re.compile(r"^[a-z]+://[^/@:]*:[^/@]+@")
 
 
@@ -190,7 +191,10 @@ def dump_settings(settings: LakeSettings) -> str:
         chosen["key_dir"] = str(settings.key_dir)
     chosen = {"format": settings.format, **chosen}
     scalars = {k: v for k, v in chosen.items() if not isinstance(v, dict)}
-    lines = ["# Settings of a tracerlake; see docs/settings.md.", *_toml_lines(scalars)]
+    lines = [
+        "# Settings of a tracerlake; lake.settings.LakeSettings says what each one means.",
+        *_toml_lines(scalars),
+    ]
     for name, table in chosen.items():
         if isinstance(table, dict):
             lines += ["", f"[{name}]", *_toml_lines(table)]
@@ -203,4 +207,8 @@ def _toml_lines(values: Mapping[str, object]) -> list[str]:
     def text(value: object) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
-    return [f"{text(key)} = {text(value)}" for key, value in values.items() if value is not None]
+    return [
+        f"{key if _BARE_KEY.match(key) else text(key)} = {text(value)}"
+        for key, value in values.items()
+        if value is not None
+    ]

@@ -57,9 +57,7 @@ def add_volume_array(
     group: zarr.Group, name: str, values: NDArray[Any], attributes: Mapping[str, object]
 ) -> None:
     """Write the one large array of a level: dims (z, y, x), one shard, zstd-1 with bitshuffle."""
-    codec = BloscCodec(
-        typesize=values.dtype.itemsize, cname="zstd", clevel=1, shuffle="bitshuffle"
-    )
+    codec = BloscCodec(typesize=values.dtype.itemsize, cname="zstd", clevel=1, shuffle="bitshuffle")
     sharding = ShardingCodec(
         chunk_shape=chunk_shape(values.shape),
         codecs=[BytesCodec(), codec],

@@ -1,0 +1,163 @@
+"""The folder of a lake: what lies in it, how it is made, how it is recognised."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lake.settings import SETTINGS_FILE, LakeSettings, dump_settings, read_settings
+from schemas.errors import InvalidInputError, NotFoundInLakeError, StorageError
+
+#: In the folder while a lake is being made; what lies beside it is ours to clear away.
+CREATING_MARK: Final = ".tracerlake-creating"
+SUBFOLDERS: Final = ("tables", "volumes", "reports")
+CATALOG_FILE: Final = "catalog.sqlite"
+LOCK_FILE: Final = ".writer.lock"
+
+
+@dataclass(frozen=True)
+class LakeFolder:
+    """Places of an existing lake.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute path of the folder with ``tracerlake.toml``.
+    settings : LakeSettings
+        As read from it.
+    """
+
+    path: Path
+    settings: LakeSettings
+
+    @property
+    def catalog_file(self) -> Path:
+        """SQLite catalog (embedded lakes only)."""
+        return self.path / CATALOG_FILE
+
+    @property
+    def lock_file(self) -> Path:
+        """File that the one writer of an embedded lake locks."""
+        return self.path / LOCK_FILE
+
+    @property
+    def tables_root(self) -> str:
+        """Where the Parquet files lie; ends with a slash."""
+        return _inside(self.path, self.settings.data, "tables").rstrip("/") + "/"
+
+    @property
+    def volumes_root(self) -> str:
+        """Where the Zarr groups lie."""
+        return _inside(self.path, self.settings.volumes, "volumes")
+
+    @property
+    def reports(self) -> Path:
+        """Where flows put reports."""
+        return self.path / "reports"
+
+
+def find(location: str | Path) -> LakeFolder:
+    """Recognise a lake folder.
+
+    Raises
+    ------
+    NotFoundInLakeError
+        If the folder is no lake.
+    LakeVersionError, InvalidInputError, StorageError
+        If its settings are of a newer version, wrong, or unreadable.
+    """
+    path = Path(location).expanduser().absolute()
+    if not (path / SETTINGS_FILE).is_file():
+        what = "does not exist" if not path.exists() else f"is not a lake (no {SETTINGS_FILE})"
+        raise NotFoundInLakeError(f"{path} {what}; make one with: tracerlake init {location}")
+    try:
+        settings = read_settings(path / SETTINGS_FILE)
+    except PermissionError as error:
+        raise StorageError(f"{path / SETTINGS_FILE} may not be read by this account") from error
+    return LakeFolder(path, settings)
+
+
+def make(
+    location: str | Path, settings: LakeSettings, fill: Callable[[LakeFolder], None]
+) -> LakeFolder:
+    """Make a lake folder; it is a lake only once everything is in it.
+
+    Parameters
+    ----------
+    location : str or Path
+        New or empty folder.
+    settings : LakeSettings
+        Of the new lake.
+    fill : callable
+        Makes the catalog.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder holds something else.
+    StorageError
+        If it cannot be written.
+    """
+    folder = LakeFolder(Path(location).expanduser().absolute(), settings)
+    try:
+        _prepare(folder.path)
+        fill(folder)
+        temporary = folder.path / f".{SETTINGS_FILE}"
+        temporary.write_text(dump_settings(settings), encoding="utf-8")
+        temporary.replace(folder.path / SETTINGS_FILE)
+        (folder.path / CREATING_MARK).unlink()
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(
+            f"a lake cannot be made in {folder.path}: {error.strerror}; choose a folder that this "
+            "account may write"
+        ) from error
+    return folder
+
+
+def require_writable(folder: LakeFolder) -> None:
+    """Make sure that this account may write to a lake.
+
+    Raises
+    ------
+    StorageError
+        If it may not.
+    """
+    if not os.access(folder.path, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"this account may not write to {folder.path}; open it read-only, or change its "
+            "permissions"
+        )
+
+
+def _prepare(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    if (path / SETTINGS_FILE).exists():
+        raise InvalidInputError(f"{path} is a lake already; open it or choose another folder")
+    present = sorted(p.name for p in path.iterdir())
+    if present and CREATING_MARK not in present:
+        raise InvalidInputError(
+            f"{path} is not empty (it holds {present[0]!r}); choose a new or empty folder"
+        )
+    _clear_unfinished(path)
+    (path / CREATING_MARK).touch()
+    for name in SUBFOLDERS:
+        (path / name).mkdir()
+
+
+def _clear_unfinished(path: Path) -> None:
+    for name in SUBFOLDERS:
+        shutil.rmtree(path / name, ignore_errors=True)
+    for file in path.glob(f"{CATALOG_FILE}*"):
+        file.unlink()
+
+
+def _inside(folder: Path, chosen: str | None, default: str) -> str:
+    if chosen is None:
+        return str(folder / default)
+    return chosen if "://" in chosen else str(folder / Path(chosen).expanduser())

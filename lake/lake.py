@@ -1,0 +1,411 @@
+"""An open lake: its queries, volumes, snapshots and the one way to write to it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import random
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+import duckdb
+
+from lake import catalog, digest, locks, queries
+from lake.catalog import READER, WRITER, quoted
+from lake.folder import LakeFolder
+from lake.keys import KeyStore
+from lake.settings import LakeSettings
+from lake.snapshots import Snapshot, list_snapshots, snapshot_at
+from lake.transactions import Transaction
+from schemas.errors import ConflictError, InvalidInputError, NotFoundInLakeError, StorageError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_LOCK_DATABASE = "tracerlake_lock"
+_TRY_AGAIN = ("database is locked", "conflict", "could not serialize", "deadlock")
+
+
+class Lake:
+    """An open lake; made by `lake.open` and `lake.create`.
+
+    Use it as a context manager, or call `close`. One process may use several; one Lake belongs to
+    one thread.
+
+    Parameters
+    ----------
+    folder : LakeFolder
+        The lake.
+    read_only : bool
+        Refuse to write.
+    snapshot : int or None
+        Show the lake as it was then (and refuse to write).
+    connection : duckdb.DuckDBPyConnection or None
+        DuckDB of the lake that this one is an older state of.
+    """
+
+    def __init__(
+        self,
+        folder: LakeFolder,
+        *,
+        read_only: bool = False,
+        snapshot: int | None = None,
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> None:
+        self._folder = folder
+        self._read_only = read_only or snapshot is not None
+        self._snapshot = snapshot
+        self._alias = READER if snapshot is None else f"{READER}_at_{snapshot}"
+        self._connection = connection.cursor() if connection else catalog.connect(folder)
+        self._writer_ready = False
+        attached = {
+            name
+            for (name,) in self._connection.execute(
+                "SELECT database_name FROM duckdb_databases()"
+            ).fetchall()
+        }
+        if self._alias not in attached:
+            catalog.attach(self._connection, folder, self._alias, read_only=True, snapshot=snapshot)
+        self._connection.execute(f"USE {self._alias}")
+
+    def __enter__(self) -> Lake:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Show where, and of when."""
+        when = "" if self._snapshot is None else f", snapshot={self._snapshot}"
+        return f"Lake({str(self.location)!r}{when})"
+
+    @property
+    def location(self) -> Path:
+        """Folder of the lake."""
+        return self._folder.path
+
+    @property
+    def settings(self) -> LakeSettings:
+        """Settings, as read when the lake was opened."""
+        return self._folder.settings
+
+    @property
+    def folder(self) -> LakeFolder:
+        """Places inside the lake."""
+        return self._folder
+
+    @property
+    def volumes_root(self) -> str:
+        """Root that `lake.volumes` functions take."""
+        return self._folder.volumes_root
+
+    @property
+    def snapshot(self) -> int:
+        """Snapshot that queries see."""
+        if self._snapshot is not None:
+            return self._snapshot
+        row = self._connection.execute(f"FROM {READER}.current_snapshot()").fetchone()
+        return int(row[0]) if row else 0
+
+    def keys(self) -> KeyStore:
+        """Open the key holder's folder of this lake.
+
+        Raises
+        ------
+        InvalidInputError, StorageError
+            As `KeyStore.open_or_create`.
+        """
+        return KeyStore.open_or_create(self.settings.key_folder)
+
+    def sql(
+        self, query: str, params: Sequence[object] | Mapping[str, object] | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Ask a question in SQL.
+
+        Parameters
+        ----------
+        query : str
+            DuckDB SQL over the tables and views of `tables`.
+        params : sequence or mapping, optional
+            Values for ``?`` or ``$name``.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            Use ``.df()``, ``.to_arrow_table()``, ``.pl()``, ``.fetchall()`` or ``.show()``.
+
+        Raises
+        ------
+        InvalidInputError
+            For a mistake in the SQL, with its line and what was probably meant.
+        """
+        return queries.run_sql(self._connection, query, params)
+
+    def tables(self) -> list[queries.TableInfo]:
+        """All tables and views: name, description, rows."""
+        return queries.list_tables(self._connection, self._alias)
+
+    def describe(self, table: str) -> list[queries.ColumnInfo]:
+        """Columns of a table or view with type, unit, description and source.
+
+        Raises
+        ------
+        NotFoundInLakeError
+            If there is no such table.
+        """
+        return queries.describe_table(table)
+
+    def volume(
+        self,
+        series_uid: str,
+        zone: str = "raw",
+        profile: str | None = None,
+        *,
+        quantity: str = "suv",
+    ) -> xr.DataArray:
+        """Open a volume without reading its voxels.
+
+        Parameters
+        ----------
+        series_uid : str
+            ``series_instance_uid`` in the lake.
+        zone : str
+            ``raw``, ``standard`` or ``mask``.
+        profile : str or None
+            ``profile_id`` of a standard volume, where there are several.
+        quantity : str
+            For raw volumes: ``suv`` (SUVbw where a factor exists, else native), ``native``
+            (Bq/ml, CNTS, HU) or ``stored``.
+
+        Returns
+        -------
+        xarray.DataArray
+            dims (z, y, x), coordinates in mm, ``attrs["units"]``, ``attrs["affine_lps"]``.
+
+        Raises
+        ------
+        NotFoundInLakeError
+            If there is no such volume.
+        InvalidInputError
+            If several fit.
+        """
+        from lake.volumes import open_lazy
+
+        path = self._volume_path(series_uid, zone, profile)
+        return open_lazy(self.volumes_root, path, quantity=quantity)
+
+    def at(self, snapshot: int | None = None, timestamp: datetime | str | None = None) -> Lake:
+        """Return the whole lake as it was: tables and volumes.
+
+        Parameters
+        ----------
+        snapshot : int or None
+            A ``snapshot_id`` of `snapshots`.
+        timestamp : datetime or str or None
+            Instead: the newest snapshot not after it (UTC if without zone).
+
+        Raises
+        ------
+        NotFoundInLakeError
+            If there is no such snapshot.
+        InvalidInputError
+            Unless exactly one of the two is given.
+        """
+        found = snapshot_at(self.snapshots(), snapshot, timestamp)
+        return Lake(self._folder, snapshot=found, connection=self._connection)
+
+    def snapshots(self) -> list[Snapshot]:
+        """All states of the lake that can be gone back to, oldest first."""
+        return list_snapshots(self._connection, self._alias)
+
+    def content_digest(self) -> dict[str, str]:
+        """Digest per table over what does not depend on the run; equal lakes have equal ones."""
+        return digest.content_digest(self._connection, self._alias)
+
+    @contextmanager
+    def transaction(
+        self,
+        *,
+        message: str,
+        author: str | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> Iterator[Transaction]:
+        """Write to the lake: all that is done inside becomes one snapshot, or nothing does.
+
+        Parameters
+        ----------
+        message : str
+            What was done; shown by `snapshots`.
+        author : str or None
+            Who did it; the account by default.
+        extra : mapping or None
+            JSON values to keep with it, such as the flow run and the code version.
+
+        Raises
+        ------
+        ConflictError
+            If another process writes for longer than ``retry.lock_timeout_s``, or the catalog
+            refuses the commit; `commit` tries again.
+        SchemaViolationError
+            If rows do not fit their table.
+        StorageError
+            If the lake cannot be written.
+        """
+        self._require_writable()
+        with self._writer_lock(), self._write_errors():
+            cursor = self._writer_cursor()
+            try:
+                cursor.execute("BEGIN")
+                transaction = Transaction(cursor)
+                yield transaction
+                _finish(cursor, transaction, message, author, extra)
+            except BaseException:
+                with suppress(duckdb.Error):  # a failed COMMIT has rolled back already
+                    cursor.execute("ROLLBACK")
+                raise
+            finally:
+                cursor.close()
+
+    def commit(
+        self,
+        change: Callable[[Transaction], Result],
+        *,
+        message: str,
+        author: str | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> Result:
+        """Run a change in a transaction, again if another writer was in the way.
+
+        Parameters
+        ----------
+        change : callable
+            Takes the `Transaction`; may be called several times.
+        message, author, extra
+            As in `transaction`.
+
+        Returns
+        -------
+        object
+            What `change` returned.
+
+        Raises
+        ------
+        ConflictError
+            When ``retry.attempts`` are used up.
+        SchemaViolationError, StorageError
+            As in `transaction`.
+        """
+        retry = self.settings.retry
+        for attempt in range(1, retry.attempts + 1):
+            try:
+                with self.transaction(message=message, author=author, extra=extra) as transaction:
+                    result = change(transaction)
+            except ConflictError:
+                if attempt == retry.attempts:
+                    raise
+                wait = min(retry.first_wait_s * 2 ** (attempt - 1), retry.max_wait_s)
+                wait *= random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
+                logger.info("commit attempt %d met a conflict; again in %.2f s", attempt, wait)
+                time.sleep(wait)
+            else:
+                return result
+        raise ConflictError("no attempt at the commit was allowed")  # attempts >= 1 is enforced
+
+    def close(self) -> None:
+        """Let go of the catalog."""
+        self._connection.close()
+
+    def _volume_path(self, series_uid: str, zone: str, profile: str | None) -> str:
+        found = self._connection.execute(
+            "SELECT volume_path, profile_id FROM volumes WHERE series_instance_uid = ? "
+            "AND zone = ? AND (?::VARCHAR IS NULL OR profile_id = ?) ORDER BY volume_path",
+            [series_uid, zone, profile, profile],
+        ).fetchall()
+        what = f"{zone} volume of series {series_uid}" + (f", profile {profile}" if profile else "")
+        if not found:
+            raise NotFoundInLakeError(f"there is no {what}; see table 'volumes'")
+        if len(found) > 1:
+            choices = ", ".join(f"{path} (profile {name})" for path, name in found)
+            raise InvalidInputError(f"there is more than one {what}: {choices}; name a profile")
+        return str(found[0][0])
+
+    def _require_writable(self) -> None:
+        if self._read_only:
+            raise InvalidInputError(
+                "this lake was opened read-only or as of an earlier snapshot; open it again with "
+                "lake.open(location) to write"
+            )
+
+    def _writer_cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor = self._connection.cursor()
+        if not self._writer_ready:
+            catalog.attach(cursor, self._folder, WRITER, read_only=False)
+            catalog.upgrade(cursor)
+            self._writer_ready = True
+        cursor.execute(f"USE {WRITER}")
+        return cursor
+
+    @contextmanager
+    def _writer_lock(self) -> Iterator[None]:
+        with self._lock_of_backend():
+            yield
+
+    def _lock_of_backend(self) -> AbstractContextManager[None]:
+        timeout = self.settings.retry.lock_timeout_s
+        url = self.settings.catalog
+        if url is None:
+            return locks.file_lock(self._folder.lock_file, timeout)
+        cursor = self._connection.cursor()
+        cursor.execute(
+            f"ATTACH IF NOT EXISTS {quoted(url)} AS {_LOCK_DATABASE} (TYPE postgres, READ_ONLY)"
+        )
+        key = zlib.crc32(self.settings.lake_id.encode())
+        return locks.postgres_lock(cursor, _LOCK_DATABASE, key, timeout)
+
+    @contextmanager
+    def _write_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            first = str(error).splitlines()[0]
+            if any(sign in str(error).lower() for sign in _TRY_AGAIN):
+                raise ConflictError(f"another writer was in the way: {first}") from error
+            raise StorageError(f"writing to the lake failed: {first}") from error
+
+
+def _finish(
+    cursor: duckdb.DuckDBPyConnection,
+    transaction: Transaction,
+    message: str,
+    author: str | None,
+    extra: Mapping[str, object] | None,
+) -> None:
+    if not transaction.changed:
+        cursor.execute("ROLLBACK")  # nothing to say: no snapshot
+        return
+    details = json.dumps(dict(extra or {}), sort_keys=True, default=str)
+    cursor.execute(
+        f"CALL {WRITER}.set_commit_message({quoted(author or getpass.getuser())}, "
+        f"{quoted(message)}, extra_info => {quoted(details)})"
+    )
+    cursor.execute("COMMIT")
+    row = cursor.execute(f"FROM {WRITER}.last_committed_snapshot()").fetchone()
+    transaction.snapshot = int(row[0]) if row else None

@@ -1,0 +1,133 @@
+"""SQL of the named views; their columns are declared in `schemas.tables.VIEWS`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.tables import TABLES
+
+#: Words in a ROI label that mark it as an organ or reference region, not a lesion. (Labels are
+#: cleaned to allow-listed words, so "not known to be an organ" is the safer reading of "lesion".)
+REFERENCE_REGIONS: Final = (
+    "liver", "aorta", "blood", "background", "reference", "mediastinum", "spleen", "kidney",
+    "bladder", "brain", "heart", "body", "external", "couch", "muscle", "marrow",
+)  # fmt: skip
+
+_QUARANTINE: Final = (
+    f"SELECT {', '.join(TABLES['quarantine'].columns)} FROM files WHERE outcome = 'quarantined'"  # noqa: S608
+)
+
+# The series of a study that is measured: one with SUV before one without, attenuation corrected
+# before not, the longest, and the uid so that the choice never depends on row order.
+_MEASURED: Final = """
+measured AS (
+    SELECT *, CAST(study_datetime AS DATE) AS study_date
+    FROM series
+    WHERE series_kind = 'image' AND (modality = 'PT' OR is_spect)
+    QUALIFY row_number() OVER (
+        PARTITION BY patient_key, study_instance_uid
+        ORDER BY (suv_status = 'suv') DESC NULLS LAST, attenuation_corrected DESC NULLS LAST,
+                 n_instances DESC NULLS LAST, series_instance_uid) = 1
+)"""
+
+_CT: Final = """
+ct AS (
+    SELECT m.series_instance_uid AS measured_uid, c.series_instance_uid AS ct_series_uid
+    FROM measured m JOIN series c
+      ON c.patient_key = m.patient_key AND c.modality = 'CT' AND c.series_kind = 'image'
+     AND (c.referenced_series_uid = m.series_instance_uid
+          OR c.frame_of_reference_uid = m.frame_of_reference_uid
+          OR c.study_instance_uid = m.study_instance_uid)
+    QUALIFY row_number() OVER (
+        PARTITION BY m.series_instance_uid
+        ORDER BY (c.referenced_series_uid = m.series_instance_uid) DESC NULLS LAST,
+                 (c.frame_of_reference_uid = m.frame_of_reference_uid) DESC NULLS LAST,
+                 (c.study_instance_uid = m.study_instance_uid) DESC NULLS LAST,
+                 c.n_instances DESC NULLS LAST, c.series_instance_uid) = 1
+)"""
+
+# Lesions drawn by a person count before thresholds, and only one extraction profile counts:
+# adding up several delineations of one lesion would give volumes that nobody has.
+_LESIONS: Final = f"""
+lesion_features AS (
+    SELECT f.*
+    FROM features f JOIN measured m USING (series_instance_uid)
+    WHERE f.feature IN ('suv_max', 'suv_peak_global', 'mtv_ml', 'tlg_g')
+      AND NOT regexp_matches(coalesce(f.roi_label, ''), '\\b({"|".join(REFERENCE_REGIONS)})\\b', 'i')
+    QUALIFY dense_rank() OVER (
+        PARTITION BY f.series_instance_uid
+        ORDER BY starts_with(coalesce(f.roi_method, ''), 'threshold'),
+                 split_part(coalesce(f.roi_method, ''), ' ', 1), f.feature_profile DESC) = 1
+),
+lesions AS (
+    SELECT series_instance_uid,
+           count(DISTINCT roi_id) AS n_lesions,
+           max(value) FILTER (feature = 'suv_max') AS suv_max,
+           max(value) FILTER (feature = 'suv_peak_global') AS suv_peak,
+           sum(value) FILTER (feature = 'mtv_ml') AS mtv_ml,
+           sum(value) FILTER (feature = 'tlg_g') AS tlg_g
+    FROM lesion_features GROUP BY series_instance_uid
+)"""  # noqa: S608
+
+# What describes the patient at the study is taken nearest to it; an outcome is the latest known.
+_CLINICAL: Final = """
+items AS (
+    SELECT m.patient_key, m.study_instance_uid, i.item, i.value_number, i.value_text
+    FROM measured m JOIN clinical_items i USING (patient_key)
+    WHERE i.item IN ('glucose', 'stage', 'age', 'outcome_event', 'outcome_days')
+    QUALIFY row_number() OVER (
+        PARTITION BY m.patient_key, m.study_instance_uid, i.item
+        ORDER BY CASE WHEN starts_with(i.item, 'outcome') THEN 0
+                      ELSE abs(date_diff('day', m.study_date, i.item_date)) END NULLS LAST,
+                 i.item_date DESC NULLS LAST, i.record_key) = 1
+),
+clinical AS (
+    SELECT patient_key, study_instance_uid,
+           max(value_number) FILTER (item = 'glucose') AS glucose_mmol_l,
+           max(value_number) FILTER (item = 'age') AS age_years,
+           max(coalesce(value_text, CAST(value_number AS VARCHAR))) FILTER (item = 'stage') AS stage,
+           max(coalesce(value_text, CAST(value_number AS VARCHAR)))
+               FILTER (item = 'outcome_event') AS outcome_event,
+           max(value_number) FILTER (item = 'outcome_days') AS outcome_days
+    FROM items GROUP BY patient_key, study_instance_uid
+)"""
+
+# The latest word counts; of two of the same day, and where the day is unknown, "deny" counts.
+_CONSENT: Final = """
+consent AS (
+    SELECT patient_key, consent_status
+    FROM consents
+    WHERE purpose = 'research'
+    QUALIFY row_number() OVER (
+        PARTITION BY patient_key
+        ORDER BY (consent_status = 'deny' AND valid_from IS NULL) DESC NULLS LAST,
+                 valid_from DESC NULLS LAST, (consent_status = 'deny') DESC NULLS LAST,
+                 record_key) = 1
+)"""
+
+_COHORT: Final = f"""
+WITH {_MEASURED}, {_CT}, {_LESIONS}, {_CLINICAL}, {_CONSENT}
+SELECT m.patient_key,
+       dense_rank() OVER (PARTITION BY m.patient_key ORDER BY m.study_date NULLS LAST) AS timepoint,
+       m.centre, m.study_instance_uid, m.study_date,
+       m.series_instance_uid AS pet_series_uid, ct.ct_series_uid,
+       m.modality, m.is_spect, m.radiopharmaceutical, m.radionuclide, m.injected_activity_bq,
+       m.uptake_time_s / 60 AS uptake_time_min, m.suv_status, m.suv_reason_code,
+       coalesce(l.n_lesions, 0) AS n_lesions, l.suv_max, l.suv_peak, l.mtv_ml, l.tlg_g,
+       coalesce(c.age_years, m.patient_age_years) AS age_years,
+       coalesce(p.sex, m.patient_sex) AS sex,
+       m.patient_weight_kg AS weight_kg, c.glucose_mmol_l, c.stage,
+       c.outcome_event, c.outcome_days,
+       coalesce(consent.consent_status, 'unknown') AS consent_status
+FROM measured m
+LEFT JOIN ct ON ct.measured_uid = m.series_instance_uid
+LEFT JOIN lesions l ON l.series_instance_uid = m.series_instance_uid
+LEFT JOIN clinical c ON c.patient_key = m.patient_key
+                    AND c.study_instance_uid = m.study_instance_uid
+LEFT JOIN patients p ON p.patient_key = m.patient_key
+LEFT JOIN consent ON consent.patient_key = m.patient_key
+WHERE consent.consent_status IS DISTINCT FROM 'deny'
+"""  # noqa: S608
+
+#: SQL of every view by name.
+SQL: Final[dict[str, str]] = {"quarantine": _QUARANTINE, "cohort": _COHORT}
