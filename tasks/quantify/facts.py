@@ -13,7 +13,14 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import RejectedObjectError
 from tasks.quantify.halflife import Nuclide, identify_nuclide
-from tasks.quantify.private import GE_PETD, PHILIPS_PET, SIEMENS_PT, private_number, private_text
+from tasks.quantify.private import (
+    GE_PETD,
+    PHILIPS_PET,
+    SIEMENS_PT,
+    has_creator,
+    private_number,
+    private_text,
+)
 from tasks.quantify.times import combine, parse_date, parse_datetime, parse_offset, parse_time
 
 T = TypeVar("T")
@@ -118,7 +125,9 @@ def read_facts(slices: Sequence[Dataset]) -> Facts:
     first = slices[0]
     local = parse_offset(first.get("TimezoneOffsetFromUTC"))
     fallback_date = _first_date(slices)
-    is_ge = _GE.match(text(first, "Manufacturer")) is not None
+    is_ge = _GE.match(text(first, "Manufacturer")) is not None or has_creator(
+        first, 0x0009, GE_PETD
+    )
     return Facts(
         units=uniform(slices, lambda ds: text(ds, "Units"), "Units (0054,1001)"),
         suv_type=uniform(slices, lambda ds: text(ds, "SUVType"), "SUV Type (0054,1006)"),

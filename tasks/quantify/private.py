@@ -60,6 +60,12 @@ def private_value(ds: Dataset, group: int, creator: str, element: int) -> object
     return _element(ds, group, 0x1000 | element)
 
 
+def has_creator(ds: Dataset, group: int, creator: str) -> bool:
+    """Tell whether `creator` has reserved a block in `group`."""
+    tags = [t for t in ds.keys() if t >> 16 == group and 0x10 <= t & 0xFFFF <= 0xFF]  # noqa: SIM118
+    return any(_text(ds[t].value).casefold() == creator.casefold() for t in tags)
+
+
 def _element(ds: Dataset, group: int, element: int) -> object | None:
     tag = Tag(group, element)
     if tag not in ds:
