@@ -1,0 +1,1 @@
+"""Pictures for reports: arrays in, PNG bytes out."""

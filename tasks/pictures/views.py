@@ -1,0 +1,136 @@
+"""Arrays turned to the patient, and the marks on a picture of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from schemas.geometry import FloatArray, Geometry
+from tasks.pictures.canvas import INK
+
+#: Letters at the left, right, upper and lower edge of each view, as radiologists expect them:
+#: patient's right on the viewer's left, anterior on the left or top, head up.
+EDGE_LETTERS: Final = {
+    "coronal": ("R", "L", "H", "F"),
+    "sagittal": ("A", "P", "H", "F"),
+    "axial": ("R", "L", "A", "P"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class PatientArray:
+    """An array turned so that its axes run to the patient's head, back and left.
+
+    Parameters
+    ----------
+    values : ndarray, (s, p, l)
+        Any type.
+    spacing_mm : tuple of float
+        Along s, p, l.
+    """
+
+    values: NDArray[Any]
+    spacing_mm: tuple[float, float, float]
+
+
+def to_patient(values: NDArray[Any], geometry: Geometry) -> PatientArray:
+    """Turn and flip an array ``(z, y, x)`` to its nearest patient axes; nothing is interpolated.
+
+    Parameters
+    ----------
+    values : ndarray, (z, y, x)
+        On `geometry`.
+    geometry : Geometry
+        In any orientation; an oblique grid is shown along the nearest axes.
+    """
+    directions = geometry.affine[:3, :3] / np.linalg.norm(geometry.affine[:3, :3], axis=0)
+    order = _nearest_axes(np.abs(directions))
+    axes = [2 - order[lps] for lps in (2, 1, 0)]
+    signs = [directions[lps, order[lps]] for lps in (2, 1, 0)]
+    turned = values.transpose(axes)
+    flips = tuple(slice(None, None, 1 if sign > 0 else -1) for sign in signs)
+    s, p, l = (geometry.spacing[axis] for axis in axes)  # noqa: E741 - L of LPS
+    return PatientArray(turned[flips], (s, p, l))
+
+
+def _nearest_axes(weights: FloatArray) -> list[int]:
+    """Index axis (0 x, 1 y, 2 z) of each patient axis, each used once, best matches first."""
+    free = weights.copy()
+    chosen = [0, 0, 0]
+    for _ in range(3):
+        lps, index = np.unravel_index(int(np.argmax(free)), (3, 3))
+        chosen[int(lps)] = int(index)
+        free[lps, :] = -1.0
+        free[:, index] = -1.0
+    return chosen
+
+
+def draw_outline(
+    axes: Axes, mask: NDArray[np.bool_], extent: tuple[float, float, float, float], colour: str
+) -> None:
+    """Draw the border of a 2-D mask along its pixel edges.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    mask : ndarray, (rows, columns), bool
+        Row 0 lies at ``extent[2]``, column 0 at ``extent[0]``.
+    extent : tuple of float
+        Left, right, first row edge, last row edge, in data units.
+    colour : str
+        Of the line.
+    """
+    padded = np.pad(mask, 1)
+    row, column = np.nonzero(padded[1:, :] != padded[:-1, :])
+    across = np.stack([column - 1.0, row, column, row], axis=1)
+    row, column = np.nonzero(padded[:, 1:] != padded[:, :-1])
+    down = np.stack([column, row - 1.0, column, row], axis=1)
+    edges = np.concatenate([across, down]).astype(np.float64).reshape(-1, 2, 2)
+    left, right, first, last = extent
+    edges[..., 0] = left + edges[..., 0] * (right - left) / mask.shape[1]
+    edges[..., 1] = first + edges[..., 1] * (last - first) / mask.shape[0]
+    axes.add_collection(LineCollection(list(edges), colors=colour, linewidths=1.4))
+
+
+def draw_letters(axes: Axes, view: str, colour: str = INK, halo: str = "white") -> None:
+    """Write the patient's directions at the edges of a view, legible on any background."""
+    stroke = [withStroke(linewidth=2.5, foreground=halo)]
+    left, right, upper, lower = EDGE_LETTERS[view]
+    places = (
+        (0.015, 0.5, left, "left", "center"),
+        (0.985, 0.5, right, "right", "center"),
+        (0.5, 0.985, upper, "center", "top"),
+        (0.5, 0.015, lower, "center", "bottom"),
+    )
+    for x, y, letter, horizontal, vertical in places:
+        axes.text(
+            x, y, letter, transform=axes.transAxes, ha=horizontal, va=vertical,
+            color=colour, fontsize=10, fontweight="bold", path_effects=stroke,
+        )  # fmt: skip
+
+
+def draw_scale_bar(axes: Axes, length_mm: float, colour: str = INK) -> None:
+    """Draw a bar of a known length in the lower left corner; axes must be in mm."""
+    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+    x, y = x0 + 0.05 * (x1 - x0), y0 + 0.05 * (y1 - y0)
+    axes.plot([x, x + length_mm], [y, y], color=colour, linewidth=3, solid_capstyle="butt")
+    label = f"{length_mm / 10:g} cm"
+    axes.annotate(
+        label, (x + length_mm / 2, y), xytext=(0, 4), textcoords="offset points",
+        ha="center", va="bottom", color=colour, fontsize=9,
+    )  # fmt: skip
+
+
+def hide_frame(axes: Axes) -> None:
+    """Remove ticks and frame of a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
