@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -11,12 +11,36 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import InvalidInputError, StorageError
+from tasks.simulate.clinical import write_fhir, write_redcap
+from tasks.simulate.dirt import write_dirt
 from tasks.simulate.patient import Patient, draw_patient, stages_of_centre
 from tasks.simulate.scanner import MAX_CENTRES, CentreProfile, SpectProfile, centre_profile
-from tasks.simulate.study import StudyResult, StudySettings, simulate_pet_study
+from tasks.simulate.study import (
+    StudyResult,
+    StudySettings,
+    simulate_pet_study,
+    simulate_spect_study,
+)
+from tasks.simulate.truth import expected_for, write_truth
 
 #: Below this much work (patients / voxel_scale**3) starting processes costs more than it saves.
 _SERIAL_WORK: Final = 2.0
+
+
+_README: Final = """\
+SIMULATED DATA
+
+Everything in this folder was made by a program (tracerlake simulate). No person, no hospital and no
+scanner stands behind any name, number, date or image in it. It is meant for tests, demonstrations
+and dry runs. Do not use it for clinical conclusions.
+
+dicom/<centre>/<patient>/<PT|CT|NM|RTSTRUCT|SEG>/   what a lake ingests
+dicom/dirt/                 objects that must not become volumes, or not with an SUV
+clinical/redcap.csv         REDCap-like export of some centres
+clinical/fhir.ndjson        FHIR R4 resources of the other centres
+truth/truth.csv, .json      lesions as painted and centres as modelled; not to be ingested
+truth/expected_outcomes.csv where every file of dicom/ must end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +53,10 @@ class CohortSummary:
         The cohort's folder and its parts.
     centres : tuple of str
         Letters, PET centres first.
-    n_patients, n_series, n_files, n_lesions, n_bytes : int
-        Of the DICOM data, unusable objects included.
+    n_patients, n_series, n_lesions : int
+        Of the regular studies.
+    n_files, n_bytes : int
+        Of the DICOM folder, unusable objects included.
     """
 
     root: Path
@@ -53,7 +79,7 @@ class _Job:
 
     def run(self) -> StudyResult:
         if isinstance(self.profile, SpectProfile):
-            raise NotImplementedError
+            return simulate_spect_study(self.settings, self.patient, self.profile)
         return simulate_pet_study(self.settings, self.patient, self.profile)
 
 
@@ -107,16 +133,34 @@ def simulate_cohort(
         If `out` cannot be written.
     """
     _check(centres, patients_per_centre, spect_patients, voxel_scale)
-    dicom, _clinical, _truth = _make_folders(out)
+    dicom, clinical, truth = _make_folders(out)
     settings = StudySettings(seed, dicom, voxel_scale, ideal)
-    profiles = tuple(centre_profile(i) for i in range(centres))
+    pet_profiles = [centre_profile(i) for i in range(centres)]
     jobs = [
         _Job(settings, patient, profile)
-        for profile in profiles
+        for profile in pet_profiles
         for patient in _patients(seed, profile, patients_per_centre)
     ]
+    spect = SpectProfile()
+    jobs += [_Job(settings, patient, spect) for patient in _patients(seed, spect, spect_patients)]
     results = _run(jobs, _worker_count(workers, len(jobs), voxel_scale), progress)
-    return _summary(out, tuple(p.letter for p in profiles), results)
+    expected = [outcome for result in results for outcome in expected_for(result)]
+    if dirt:
+        expected += write_dirt(settings, pet_profiles[0], results)
+    profiles = {job.profile.letter: job.profile for job in jobs}
+    _write_clinical(clinical, profiles, results)
+    parameters = {
+        "centres": centres,
+        "patients_per_centre": patients_per_centre,
+        "spect_patients": spect_patients,
+        "seed": seed,
+        "voxel_scale": voxel_scale,
+        "dirt": dirt,
+        "ideal": ideal,
+    }
+    write_truth(truth, results, profiles, expected, parameters)
+    (out / "README.txt").write_text(_README, encoding="utf-8")
+    return _summary(out, tuple(profiles), results, len(expected))
 
 
 def _check(centres: int, patients_per_centre: int, spect_patients: int, scale: float) -> None:
@@ -146,16 +190,33 @@ def _make_folders(out: Path) -> tuple[Path, Path, Path]:
     return folders
 
 
-def _patients(seed: int, profile: CentreProfile, count: int) -> Iterable[Patient]:
+def _patients(seed: int, profile: CentreProfile | SpectProfile, count: int) -> Iterable[Patient]:
     stages = stages_of_centre(seed, profile.letter, count)
     for number, stage in enumerate(stages, start=1):
-        yield draw_patient(
-            seed,
-            profile.letter,
-            number,
-            stage,
-            activity_mbq_per_kg=profile.activity_mbq_per_kg,
-        )
+        if isinstance(profile, SpectProfile):
+            yield draw_patient(
+                seed,
+                profile.letter,
+                number,
+                stage,
+                activity_mbq=profile.activity_mbq,
+                delay_h=profile.delay_h,
+            )
+        else:
+            per_kg = profile.activity_mbq_per_kg
+            yield draw_patient(seed, profile.letter, number, stage, activity_mbq_per_kg=per_kg)
+
+
+def _write_clinical(
+    folder: Path,
+    profiles: Mapping[str, CentreProfile | SpectProfile],
+    results: list[StudyResult],
+) -> None:
+    def of(source: str) -> list[Patient]:
+        return [r.patient for r in results if profiles[r.patient.centre].clinical == source]
+
+    write_redcap(folder / "redcap.csv", of("redcap"))
+    write_fhir(folder / "fhir.ndjson", of("fhir"))
 
 
 def _worker_count(workers: int | None, jobs: int, voxel_scale: float) -> int:
@@ -191,7 +252,9 @@ def _run(
     return [results[index] for index in range(len(jobs))]
 
 
-def _summary(out: Path, centres: tuple[str, ...], results: list[StudyResult]) -> CohortSummary:
+def _summary(
+    out: Path, centres: tuple[str, ...], results: list[StudyResult], n_files: int
+) -> CohortSummary:
     return CohortSummary(
         root=out,
         dicom=out / "dicom",
@@ -200,7 +263,7 @@ def _summary(out: Path, centres: tuple[str, ...], results: list[StudyResult]) ->
         centres=centres,
         n_patients=len(results),
         n_series=sum(r.n_series for r in results),
-        n_files=sum(len(r.files) for r in results),
+        n_files=n_files,
         n_lesions=sum(len(r.patient.lesions) for r in results),
-        n_bytes=sum(r.n_bytes for r in results),
+        n_bytes=sum(path.stat().st_size for path in (out / "dicom").rglob("*") if path.is_file()),
     )

@@ -6,7 +6,6 @@ something to remove.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -96,12 +95,12 @@ def frame_of_reference_uid(seed: int, patient: Patient) -> str:
 
 
 def add_study(ds: Dataset, seed: int, patient: Patient, description: str) -> None:
-    """General Study module (PS3.3 C.7.2.1); the study starts at check-in before the injection."""
-    start = patient.injection - timedelta(minutes=20)
+    """General Study module (PS3.3 C.7.2.1)."""
+    start = patient.study_start
     ds.StudyInstanceUID = study_uid(seed, patient)
     ds.StudyDate, ds.StudyTime = dicom_date(start), dicom_time(start, 0)
     ds.StudyID = f"{patient.number:04d}"
-    ds.AccessionNumber = f"SIM{patient.centre}{patient.injection:%y%m%d}{patient.number:03d}"
+    ds.AccessionNumber = f"SIM{patient.centre}{start:%y%m%d}{patient.number:03d}"
     ds.ReferringPhysicianName = _REFERRERS[patient.number % len(_REFERRERS)]
     ds.StudyDescription = description
 
@@ -132,6 +131,14 @@ def add_plane(ds: Dataset, grid: Geometry) -> None:
     ds.PhotometricInterpretation = "MONOCHROME2"
     ds.Rows, ds.Columns = grid.shape[1], grid.shape[2]
     ds.BitsAllocated = 16
+
+
+def add_head_first_supine(ds: Dataset) -> None:
+    """NM/PET Patient Orientation module (PS3.3 C.8.4.6)."""
+    orientation = code("F-10450", "SRT", "recumbent")
+    orientation.PatientOrientationModifierCodeSequence = sequence(code("F-10340", "SRT", "supine"))
+    ds.PatientOrientationCodeSequence = sequence(orientation)
+    ds.PatientGantryRelationshipCodeSequence = sequence(code("F-10470", "SRT", "headfirst"))
 
 
 def place_slice(ds: Dataset, grid: Geometry, index: int) -> None:

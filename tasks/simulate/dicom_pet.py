@@ -14,6 +14,7 @@ from schemas.geometry import Geometry
 from tasks.simulate.dicom_modules import (
     NOTICE,
     add_equipment,
+    add_head_first_supine,
     add_patient,
     add_plane,
     add_study,
@@ -141,7 +142,7 @@ def pet_header(scan: PetScan) -> Dataset:
     ds.RescaleIntercept = "0"
     _add_pet_series(ds, scan)
     ds.RadiopharmaceuticalInformationSequence = sequence(_isotope(scan))
-    _add_orientation(ds)
+    add_head_first_supine(ds)
     _add_private(ds, scan)
     return ds
 
@@ -207,14 +208,6 @@ def _isotope(scan: PetScan) -> Dataset:
         code("C-B1031", "SRT", "Fluorodeoxyglucose F^18^")
     )
     return item
-
-
-def _add_orientation(ds: Dataset) -> None:
-    """NM/PET Patient Orientation module (PS3.3 C.8.4.6)."""
-    orientation = code("F-10450", "SRT", "recumbent")
-    orientation.PatientOrientationModifierCodeSequence = sequence(code("F-10340", "SRT", "supine"))
-    ds.PatientOrientationCodeSequence = sequence(orientation)
-    ds.PatientGantryRelationshipCodeSequence = sequence(code("F-10470", "SRT", "headfirst"))
 
 
 def _add_private(ds: Dataset, scan: PetScan) -> None:

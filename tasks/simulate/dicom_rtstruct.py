@@ -119,7 +119,7 @@ def _roi(drawing: Drawing, lesion: Lesion) -> Dataset:
     item = Dataset()
     item.ROINumber = lesion.number
     item.ReferencedFrameOfReferenceUID = drawing.slices[0].FrameOfReferenceUID
-    item.ROIName = f"Lesion {lesion.number} {lesion.nature}"
+    item.ROIName = lesion.roi_name
     item.ROIGenerationAlgorithm = "MANUAL"
     return item
 

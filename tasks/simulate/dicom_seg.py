@@ -76,7 +76,7 @@ def write_seg(ds: Dataset, folder: Path) -> list[Path]:
 def _description(lesion: Lesion) -> hd.seg.SegmentDescription:
     return hd.seg.SegmentDescription(
         segment_number=lesion.number,
-        segment_label=f"Lesion {lesion.number} {lesion.nature}",
+        segment_label=lesion.roi_name,
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
         segmented_property_type=codes.SCT.Neoplasm,
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,

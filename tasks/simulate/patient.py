@@ -23,6 +23,8 @@ STAGE_EFFECT: Final = 0.25
 AGE_EFFECT_PER_YEAR: Final = -0.008
 #: Standard deviation of the logarithm of uptake between lesions.
 LESION_SPREAD: Final = 0.15
+#: Uptake of a lesion in SPECT, relative to liver, per SUV that it would have in PET.
+SPECT_UPTAKE_PER_SUV: Final = 1.2
 #: Smallest lesion; below, partial volume hides it on every scanner.
 RADIUS_MIN_MM: Final = 6.0
 
@@ -43,10 +45,16 @@ class Lesion:
         """Volume of the sphere."""
         return 4.0 / 3.0 * math.pi * self.radius_mm**3 / 1000.0
 
+    @property
+    def roi_name(self) -> str:
+        """Name of the ROI or segment."""
+        return f"Lesion {self.number} {self.nature}"
+
     def solid(self) -> Solid:
         """Shape to paint; in SPECT the uptake is relative to liver, as that of organs."""
         r = self.radius_mm
-        return Solid("lesion", self.centre_mm, (r, r, r), self.suv, 1.5 * self.suv, self.hu)
+        spect_uptake = SPECT_UPTAKE_PER_SUV * self.suv
+        return Solid("lesion", self.centre_mm, (r, r, r), self.suv, spect_uptake, self.hu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Patient:
         UICC stage, I to IV.
     injection : datetime
         Time of administration.
+    study_start : datetime
+        Check-in on the day of the scan.
     injected_activity_bq : float
         Net injected activity.
     """
@@ -79,6 +89,7 @@ class Patient:
     outcome_event: str
     outcome_days: int
     injection: datetime
+    study_start: datetime
     injected_activity_bq: float
     offset_mm: tuple[float, float, float]
     lesions: tuple[Lesion, ...]
@@ -128,8 +139,17 @@ def draw_patient(
     *,
     activity_mbq_per_kg: float | None = None,
     activity_mbq: float | None = None,
+    delay_h: float = 0.0,
 ) -> Patient:
-    """Draw a person; give the activity per body weight (PET) or as a whole (therapy)."""
+    """Draw a person.
+
+    Parameters
+    ----------
+    activity_mbq_per_kg, activity_mbq : float, optional
+        Activity per body weight (PET) or as a whole (therapy).
+    delay_h : float
+        Time from the injection to the check-in for the scan, if that is another day.
+    """
     rng = stream(seed, centre, number, "patient")
     sex = "F" if rng.random() < 0.5 else "M"
     height = round(float(np.clip(rng.normal(1.65 if sex == "F" else 1.77, 0.06), 1.50, 1.92)), 2)
@@ -154,6 +174,7 @@ def draw_patient(
         outcome_event=event,
         outcome_days=days,
         injection=injection,
+        study_start=injection + timedelta(hours=delay_h) - timedelta(minutes=20),
         injected_activity_bq=round(mbq * float(rng.normal(1.0, 0.05)), 2) * 1e6,
         offset_mm=offset,
         lesions=_lesions(Body(height, weight), offset, stage_number, age, rng),

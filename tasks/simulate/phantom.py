@@ -13,7 +13,13 @@ from tasks.simulate.anatomy import Solid, organs, scan_extent
 from tasks.simulate.identifiers import stream
 from tasks.simulate.imaging import Image, acquire, axial_grid, render
 from tasks.simulate.patient import Patient
-from tasks.simulate.scanner import NOISE_REFERENCE_SUV, CentreProfile, scaled_size
+from tasks.simulate.scanner import (
+    LIVER_BQML_PER_BQ,
+    NOISE_REFERENCE_SUV,
+    CentreProfile,
+    SpectProfile,
+    scaled_size,
+)
 
 _AIR_HU: Final = -1000.0
 _CT_NOISE_HU: Final = 14.0
@@ -89,6 +95,51 @@ def measured_suv(
             rng=stream(seed, patient.patient_id, "emission noise"),
         )
     return image * np.float32(profile.calibration_factor)
+
+
+def spect_grid(patient: Patient, profile: SpectProfile, voxel_scale: float) -> Geometry:
+    """Grid of the SPECT: in-plane and slice spacing are about equal."""
+    size = scaled_size(profile.size, voxel_scale)
+    pixel = round(profile.voxel_mm * profile.size / size, 5)
+    return scan_grid(patient, size, pixel, round(profile.voxel_mm * voxel_scale, 4))
+
+
+def spect_bqml_per_unit(patient: Patient) -> float:
+    """Activity concentration (Bq/ml) at the scan of tissue with `Solid.spect_uptake` 1."""
+    return LIVER_BQML_PER_BQ * patient.injected_activity_bq
+
+
+def measured_counts(
+    seed: int, patient: Patient, profile: SpectProfile, grid: Geometry, *, ideal: bool
+) -> Image:
+    """Reconstructed SPECT counts; (z, y, x) float32.
+
+    Counts = activity concentration x voxel volume x acquisition time x sensitivity; the decay
+    during the half hour of the scan (0.2 % of Lu-177) is left out.
+    """
+    painted = tuple(
+        (solid, solid.spect_uptake, samples) for solid, samples in solids_in_scanner(patient)
+    )
+    image = render(painted, grid, 0.0)
+    if not ideal:
+        image = acquire(
+            image,
+            grid,
+            psf_fwhm_mm=profile.psf_fwhm_mm,
+            noise_cov=profile.noise_cov,
+            noise_fwhm_mm=profile.noise_fwhm_mm,
+            reference=1.0,
+            rng=stream(seed, patient.patient_id, "emission noise"),
+        )
+    return image * np.float32(
+        spect_bqml_per_unit(patient) * counts_per_bqml(profile, grid.voxel_volume_ml)
+    )
+
+
+def counts_per_bqml(profile: SpectProfile, voxel_volume_ml: float) -> float:
+    """Return the counts in a voxel per Bq/ml."""
+    seconds = profile.projections * profile.projection_s
+    return voxel_volume_ml * seconds * profile.sensitivity_cps_per_mbq / 1e6
 
 
 def ct_numbers(seed: int, patient: Patient, grid: Geometry, *, ideal: bool) -> Image:

@@ -132,6 +132,9 @@ class SpectProfile:
 #: SUV of the organ (liver) that `CentreProfile.noise_cov` refers to.
 NOISE_REFERENCE_SUV: Final = 2.2
 
+#: Activity concentration in the liver a day after Lu-177 therapy, per injected activity (1/ml).
+LIVER_BQML_PER_BQ: Final = 3.5e-5
+
 _A = CentreProfile(
     letter="A", dialect=Dialect.SIEMENS, manufacturer="SIEMENS", model="Biograph 64 mCT",
     software="VG60A", pet_size=128, pet_pixel_mm=4.07283, pet_slice_mm=5.0,
@@ -153,7 +156,7 @@ _B = replace(
 )  # fmt: skip
 
 _C = replace(
-    _A, letter="C", dialect=Dialect.PHILIPS, manufacturer="Philips Medical Systems", 
+    _A, letter="C", dialect=Dialect.PHILIPS, manufacturer="Philips Medical Systems",
     model="Ingenuity TF PET/CT", software="4.0.2", pet_size=144, pet_pixel_mm=4.0, pet_slice_mm=5.0,
     ct_pixel_mm=3.7, ct_slice_mm=5.0,
     psf_fwhm_mm=6.3, noise_cov=0.11, noise_fwhm_mm=6.0, calibration_factor=1.14,

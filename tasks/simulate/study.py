@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from tasks.simulate.dicom_ct import CtScan, ct_datasets, write_ct
+from tasks.simulate.dicom_nm import SpectScan, nm_dataset, write_nm
 from tasks.simulate.dicom_pet import PetScan, pet_datasets, write_pet
 from tasks.simulate.dicom_rtstruct import Drawing, rtstruct_dataset, write_rtstruct
-from tasks.simulate.patient import Patient
-from tasks.simulate.phantom import ct_grid, ct_numbers, measured_suv, pet_grid
+from tasks.simulate.patient import SPECT_UPTAKE_PER_SUV, Patient
+from tasks.simulate.phantom import (
+    ct_grid,
+    ct_numbers,
+    measured_counts,
+    measured_suv,
+    pet_grid,
+    spect_bqml_per_unit,
+    spect_grid,
+)
 from tasks.simulate.quantification import quantify
 from tasks.simulate.scanner import CentreProfile, SpectProfile
 from tasks.simulate.timing import schedule
@@ -88,31 +97,48 @@ def simulate_pet_study(
     scan = pet_scan(settings, patient, profile)
     slices = pet_datasets(scan)
     paths = write_pet(slices, folder / "PT")
-    paths += write_study_ct(settings, patient, profile, folder / "CT", scan)
+    paths += _write_ct(settings, patient, profile, folder / "CT", scan.schedule.scan_start)
     paths += _write_drawing(scan, folder, slices)
-    return study_result(
+    return _result(
         settings, patient, paths, n_series=3, bqml_per_suv=scan.quantification.bqml_per_suv
     )
 
 
-def write_study_ct(
+def simulate_spect_study(
+    settings: StudySettings, patient: Patient, profile: SpectProfile
+) -> StudyResult:
+    """Write SPECT, CT and lesion contours of one patient."""
+    folder = settings.dicom_root / profile.letter / patient.patient_id
+    grid = spect_grid(patient, profile, settings.voxel_scale)
+    counts = measured_counts(settings.seed, patient, profile, grid, ideal=settings.ideal)
+    start = patient.injection + timedelta(hours=profile.delay_h)
+    scan = SpectScan(settings.seed, profile, patient, start, grid, counts)
+    image = nm_dataset(scan)
+    paths = write_nm(image, folder / "NM")
+    paths += _write_ct(settings, patient, profile, folder / "CT", start)
+    drawing = Drawing(settings.seed, patient, grid, [image], scan.frame_numbers)
+    paths += write_rtstruct(rtstruct_dataset(drawing), folder / "RTSTRUCT")
+    per_suv = SPECT_UPTAKE_PER_SUV * spect_bqml_per_unit(patient)
+    return _result(settings, patient, paths, n_series=3, bqml_per_suv=per_suv)
+
+
+def _write_ct(
     settings: StudySettings,
     patient: Patient,
     profile: CentreProfile | SpectProfile,
     folder: Path,
-    scan: PetScan | None = None,
+    emission_start: datetime,
 ) -> list[Path]:
     """Write the CT beside an emission scan: a few minutes before it."""
     grid = ct_grid(
         patient, profile.ct_size, profile.ct_pixel_mm, profile.ct_slice_mm, settings.voxel_scale
     )
     hu = ct_numbers(settings.seed, patient, grid, ideal=settings.ideal)
-    before = scan.schedule.scan_start if scan is not None else patient.injection
-    start = before - timedelta(minutes=4)
+    start = emission_start - timedelta(minutes=4)
     return write_ct(ct_datasets(CtScan(settings.seed, profile, patient, start, grid, hu)), folder)
 
 
-def study_result(
+def _result(
     settings: StudySettings,
     patient: Patient,
     paths: list[Path],
