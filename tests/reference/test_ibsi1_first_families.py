@@ -1,4 +1,4 @@
-"""IBSI 1 consensus values: digital phantom, and statistics of the chest CT in configuration C."""
+"""IBSI 1 consensus values: digital phantom, and the chest CT in configurations C and D."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from schemas.features import FEATURES
 from schemas.geometry import Geometry
 from schemas.profiles import FeatureProfile
-from schemas.volume import ImageVolume
+from schemas.volume import ImageVolume, MaskVolume
 from tasks.features.extract import Extraction, extract
+from tasks.features.peaks import SPHERE_RADIUS_MM, local_peaks
+from tasks.features.roi import roi_image
+from tasks.segment.masks import mask_to_grid
 
 pytestmark = pytest.mark.reference
 
@@ -97,3 +101,79 @@ def test_all_features_of_the_first_families_are_held_against_ibsi() -> None:
     families = {"statistics", "glcm"}
     assert {n for n, d in FEATURES.items() if d.family in families} <= covered
     assert len(covered) == 18 + 25 + 2
+
+
+def _on_2_mm(folder: Path) -> tuple[ImageVolume, NDArray[np.bool_]]:
+    """Chest CT and its mask on IBSI's 2 mm grid (centres aligned), linear, rounded to whole HU."""
+    values, source = nifti(folder / "nifti" / "image" / "phantom.nii.gz")
+    labels, _ = nifti(folder / "nifti" / "mask" / "mask.nii.gz")
+    old, n_old = np.array(source.spacing[::-1]), np.array(source.shape[::-1])
+    n_new = np.ceil(n_old * old / 2.0 - 1e-6).astype(int)
+    scale = np.diag(2.0 / old)
+    step = np.eye(4)
+    step[:3, :3] = scale
+    step[:3, 3] = (n_old - 1) / 2.0 - scale @ ((n_new - 1) / 2.0)
+    nx, ny, nz = (int(n) for n in n_new)
+    grid = Geometry((nz, ny, nx), source.affine @ step)
+    resampled = ndimage.affine_transform(
+        values, np.diag(scale)[::-1], step[:3, 3][::-1], grid.shape, order=1, mode="nearest"
+    )
+    volume = ImageVolume(np.rint(resampled).astype(np.float32), grid, "HU")
+    mask = mask_to_grid(MaskVolume(labels.astype(np.uint8), source), 1, grid)
+    return volume, mask
+
+
+@pytest.fixture(scope="module")
+def chest_ct(reference_data: ReferenceData) -> tuple[ImageVolume, NDArray[np.bool_]]:
+    return _on_2_mm(reference_data("ibsi1-ct-phantom"))
+
+
+@pytest.mark.parametrize("configuration", ["c", "d"])
+def test_chest_ct(
+    configuration: str,
+    chest_ct: tuple[ImageVolume, NDArray[np.bool_]],
+    reference_data: ReferenceData,
+) -> None:
+    volume, mask = chest_ct
+    families = ("statistics", "glcm")
+    if configuration == "c":  # fixed bins of 25 HU, lung and soft tissue only
+        profile = FeatureProfile("c", "fbs", 25.0, 64, -1000.0, 400.0, families=families)
+    else:  # 32 bins, without outliers beyond three standard deviations
+        inside = volume.values[mask].astype(np.float64)
+        low, high = (float(inside.mean() + k * inside.std()) for k in (-3.0, 3.0))
+        profile = FeatureProfile("d", "fbn", 25.0, 32, low, high, families=families)
+    measured = extract(volume, mask, profile).values
+    table = reference_values(
+        reference_data("ibsi1-reference-values") / f"ibsi_1_chest_config_{configuration}.csv"
+    )
+    tags = [tag for tag in FEATURE_OF_TAG if tag in table and not tag.startswith("loc")]
+    assert len(tags) == 18 + 25
+    wrong = {
+        tag: (measured[FEATURE_OF_TAG[tag]], *table[tag])
+        for tag in tags
+        if not abs(measured[FEATURE_OF_TAG[tag]] - table[tag][0]) <= table[tag][1]
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("configuration", ["c", "d"])
+def test_local_peaks_of_chest_ct(
+    configuration: str,
+    chest_ct: tuple[ImageVolume, NDArray[np.bool_]],
+    reference_data: ReferenceData,
+) -> None:
+    volume, mask = chest_ct
+    roi = roi_image(volume, mask, SPHERE_RADIUS_MM)
+    if configuration == "c":
+        roi = roi.resegmented(-1000.0, 400.0)
+    else:
+        spread = 3.0 * roi.intensities.std()
+        roi = roi.resegmented(roi.intensities.mean() - spread, roi.intensities.mean() + spread)
+    table = reference_values(
+        reference_data("ibsi1-reference-values") / f"ibsi_1_chest_config_{configuration}.csv"
+    )
+    for tag, value in zip(
+        ("loc_peak_loc", "loc_peak_glob"), local_peaks(roi, roi.intensity_mask), strict=True
+    ):
+        expected, tolerance = table[tag]
+        assert value == pytest.approx(expected, abs=tolerance), tag
