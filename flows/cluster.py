@@ -68,7 +68,7 @@ def _local_cluster(workers: int) -> Iterator[LocalCluster]:
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port, loopback only
             silence_logs=logging.ERROR,
         ) as cluster,
     ):
@@ -143,7 +143,8 @@ def stream(
 def _slots(client: Client, per_worker: int) -> int:
     if client.status != "running":
         raise ClusterError("the Dask scheduler is gone; what was committed is kept, run again")
-    return max(1, sum(client.nthreads().values())) * per_worker
+    threads: int = sum(client.nthreads().values())
+    return max(1, threads) * per_worker
 
 
 def _outcome(client: Client, job: J, future: object) -> Done[J, R]:

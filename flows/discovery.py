@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from lake import KeyStore, Lake
+from lake import Lake
+from lake.keys import KeyStore
 from schemas.records import ObjectRef, ScannedObject
-from tasks.sources import Source
+from tasks.sources.base import Source
 
 T = TypeVar("T")
 
@@ -78,7 +79,7 @@ def siblings(
     series_uids: Iterable[str],
     exclude: set[str],
 ) -> list[tuple[ObjectRef, str | None]]:
-    """Objects (and the names of their sources) that the lake already has of series that now get more.
+    """Return known objects, and the names of their sources, of series that now get more.
 
     A series that grows is converted again as a whole, so its known objects are needed: from this
     listing, or from where the key holder's table says they were.

@@ -10,12 +10,13 @@ import numpy as np
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.utilities.annotations import quote
+from tasks.findings.row import finding_row
 
 import lake
 from flows.cluster import Done, open_cluster, stream
 from flows.committing import BATCH_SECONDS, BATCH_SERIES, timed_batches
 from flows.derive import done_digests, input_digest
+from flows.opaque import opaque
 from flows.progress import stage
 from flows.runs import RunLog, author, run_record
 from flows.work.features import FeatureJob, MeasuredVolume, RoiSource, measure
@@ -23,7 +24,6 @@ from schemas.errors import InvalidInputError
 from schemas.geometry import FloatArray
 from schemas.profiles import FEATURE_PROFILES, FeatureProfile
 from schemas.records import Row
-from tasks.findings.protocol import finding_row
 
 _ALGORITHM: Final = "features/1"
 
@@ -87,10 +87,8 @@ def extract_features(
         with open_cluster(dask_address, workers=workers) as client:
             work = partial(measure, lk.volumes_root)
             with stage("features", len(jobs)) as progress:
-                for batch in timed_batches(
-                    stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS
-                ):
-                    publish(quote(lk), quote(log), quote(batch))
+                for batch in timed_batches(stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS):
+                    publish(opaque(lk), opaque(log), opaque(batch))
                     progress.advance("features", len(batch))
         return {"n_written": log.counts["n_written"], "n_failed": log.counts["n_quarantined"]}
 
@@ -148,9 +146,7 @@ def _contours(lk: lake.Lake) -> dict[tuple[str, int], tuple[FloatArray, ...]]:
 
 
 @task(name="publish features", cache_policy=NO_CACHE, persist_result=False)
-def publish(
-    lk: lake.Lake, log: RunLog, batch: list[Done[FeatureJob, MeasuredVolume]]
-) -> None:
+def publish(lk: lake.Lake, log: RunLog, batch: list[Done[FeatureJob, MeasuredVolume]]) -> None:
     """Commit the ROIs of a batch of volumes; what was measured on them before goes."""
     measured = [done.result for done in batch if done.result is not None]
     failed = [_failure(d.job, d.error) for d in batch if d.result is None]
@@ -199,7 +195,7 @@ def _previous_rois(lk: lake.Lake, measured: list[MeasuredVolume], profile_id: st
 
 
 def _failure(job: FeatureJob, error: BaseException | None) -> Row:
-    """Finding for a volume that ended its worker or met a fault; the error's text is dropped."""
+    """Make the finding for a volume that ended its worker or met a fault; the error's text is dropped."""
     return finding_row(
         rule_id="ROI-FAILED",
         severity="fail",

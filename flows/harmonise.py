@@ -8,15 +8,15 @@ import pyarrow as pa
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.utilities.annotations import quote
+from tasks.findings.row import finding_row
 
 import lake
 from flows.derive import input_digest
+from flows.opaque import opaque
 from flows.progress import stage
 from flows.runs import RunLog, author, run_record
 from schemas.errors import InvalidInputError
 from schemas.records import Row
-from tasks.findings.protocol import finding_row
 from tasks.harmonise import HarmonisationResult, harmonise_long
 
 _ALGORITHM: Final = "harmonise/1"
@@ -87,16 +87,16 @@ def harmonise(
             return {"n_written": 0, "model_id": _model_of(lk, digest)}
         problem = _unsuitable(features)
         if problem is not None:
-            publish_refusal(quote(lk), quote(log), problem)
+            publish_refusal(opaque(lk), opaque(log), problem)
             return {"n_written": 0, "model_id": None}
         with stage("harmonise", None):
             try:
                 result = harmonise_long(features, batch_column="centre", covariate_table=table,
                                         method=method, reference_batch=reference_batch)  # fmt: skip
             except InvalidInputError as refusal:
-                publish_refusal(quote(lk), quote(log), str(refusal))
+                publish_refusal(opaque(lk), opaque(log), str(refusal))
                 return {"n_written": 0, "model_id": None}
-            publish(quote(lk), quote(log), quote(result), profile, digest)
+            publish(opaque(lk), opaque(log), opaque(result), profile, digest)
         return {"n_written": log.counts["n_written"], "model_id": str(result.model_row["model_id"])}
 
 
@@ -152,7 +152,7 @@ def publish(
     """Commit model, harmonised rows and findings; earlier models of the profile leave the view."""
     rows = result.rows.append_column("run_id", pa.array([log.run_id] * result.rows.num_rows))
     model = {**result.model_row, "input_digest": digest, "feature_profile": profile,
-             "fitted_on_snapshot": lk.current_snapshot()}  # fmt: skip
+             "fitted_on_snapshot": lk.snapshot}  # fmt: skip
     previous = [
         m for (m,) in lk.sql(
             "SELECT model_id FROM harmonisation_models WHERE feature_profile = $p", {"p": profile}

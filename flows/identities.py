@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lake import KeyStore
-from lake.settings import LakeSettings
+from lake import LakeSettings
+from lake.keys import KeyStore
 from tasks.deidentify.pseudonyms import IdentityPseudonymiser, Pseudonymiser, Pseudonyms
+from tasks.ingest.limits import Limits
 
 
 def pseudonymiser(settings: LakeSettings, keys: KeyStore) -> Pseudonyms:
@@ -16,12 +17,22 @@ def pseudonymiser(settings: LakeSettings, keys: KeyStore) -> Pseudonyms:
     return IdentityPseudonymiser(settings.centres)
 
 
+def ingest_limits(settings: LakeSettings) -> Limits:
+    """Limits of ingestion from the lake's settings."""
+    most = settings.limits
+    return Limits(
+        max_object_bytes=most.max_object_bytes,
+        max_pixel_bytes=most.max_object_bytes,
+        max_series_bytes=4 * most.max_voxels,
+    )
+
+
 def remember(keys: KeyStore, identities: Iterable[Mapping[str, str]]) -> None:
     """Write who is behind which pseudonym to the key holder's table, never to the lake."""
     known = [identity for identity in identities if identity]
     keys.remember_patients(
         {
-            (i["patient_key"], i.get("issuer", ""), i["patient_id"])
+            (i["patient_key"], i.get("issuer_of_patient_id", ""), i["patient_id"])
             for i in known
             if i.get("patient_key") and i.get("patient_id")
         }

@@ -12,23 +12,29 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.utilities.annotations import quote
 
 import lake
 from flows.cluster import Done, open_cluster, stream
-from flows.committing import BATCH_SECONDS, BATCH_SERIES, publish_files, publish_series, timed_batches
+from flows.committing import (
+    BATCH_SECONDS,
+    BATCH_SERIES,
+    publish_files,
+    publish_series,
+    timed_batches,
+)
 from flows.discovery import Discovery, batches, discover, known_files, siblings, to_convert
-from flows.identities import pseudonymiser, remember
+from flows.identities import ingest_limits, pseudonymiser, remember
 from flows.linking import link_ct
+from flows.opaque import opaque
 from flows.progress import stage
 from flows.runs import RunLog, run_record
 from flows.work.ingest import IngestContext, StoredSeries, convert_and_store, scan_batch
+from lake.keys import KeyStore
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.dicom.grouping import group_series
-from tasks.ingest.convert import Limits
-from tasks.ingest.outcomes import file_row
-from tasks.sources import open_source
+from tasks.ingest.outcomes import file_row, scanned_row
+from tasks.sources.opening import open_source
 
 #: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
 _SCAN_BATCH: Final = 200
@@ -39,7 +45,7 @@ class IngestSession:
     """What the stages of one ingestion share."""
 
     lk: lake.Lake
-    keys: lake.KeyStore
+    keys: KeyStore
     client: Client
     context: IngestContext
     log: RunLog
@@ -84,8 +90,8 @@ def ingest(
     ):
         session = _session(lk, client, log, centre)
         found = _discover(session, opened)
-        scanned = scan(quote(session), quote(found))
-        convert(quote(session), quote(found), quote(scanned))
+        scanned = scan(opaque(session), opaque(found))
+        convert(opaque(session), opaque(found), opaque(scanned))
         link_ct(lk, log)
         _report(log)
         return dict(log.counts)
@@ -93,8 +99,8 @@ def ingest(
 
 def _session(lk: lake.Lake, client: Client, log: RunLog, centre: str | None) -> IngestSession:
     settings = lk.settings
-    keys = lake.KeyStore.open_or_create(settings.key_folder)
-    limits = Limits(settings.limits.max_object_bytes, settings.limits.max_voxels)
+    keys = lk.keys()
+    limits = ingest_limits(settings)
     context = IngestContext(
         lk.volumes_root, pseudonymiser(settings, keys), limits, settings.deidentify, centre
     )
@@ -115,9 +121,7 @@ def _discover(session: IngestSession, opened: list[object]) -> Discovery:
     }
     session.log.count("n_files", found.n_files)
     session.log.count("n_unchanged", len(found.unchanged))
-    get_run_logger().info(
-        "%d objects, %d new or changed", found.n_files, len(found.changed)
-    )
+    get_run_logger().info("%d objects, %d new or changed", found.n_files, len(found.changed))
     return found
 
 
@@ -128,7 +132,7 @@ def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
     scanned = _scan(session, found.changed, "scan")
     rejected = [s for s in scanned if s.outcome is not None]
     for batch in batches(rejected, 5000):
-        rows = _named(session, [_file_row(session, s) for s in batch])
+        rows = _named(session, [scanned_row(s, session.context.pseudonymiser) for s in batch])
         publish_files(session.lk, session.log, rows)
         _count(session, rows)
     return to_convert(scanned)
@@ -136,9 +140,8 @@ def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
 
 def _scan(session: IngestSession, refs: list[ObjectRef], name: str) -> list[ScannedObject]:
     scanned: list[ScannedObject] = []
-    function = partial(scan_batch, session.context)
     with stage(name, len(refs)) as progress:
-        for done in stream(session.client, function, batches(refs, _SCAN_BATCH)):
+        for done in stream(session.client, scan_batch, batches(refs, _SCAN_BATCH)):
             scanned.extend(done.result if done.result is not None else _unscannable(done))
             progress.advance(name, len(done.job))
     return scanned
@@ -165,23 +168,13 @@ def _remember_places(session: IngestSession, refs: Iterable[ObjectRef]) -> None:
     session.keys.remember_locations([(file_key(r.uri), r.uri) for r in refs])
 
 
-def _file_row(session: IngestSession, scanned: ScannedObject) -> Row:
-    return file_row(
-        scanned,
-        scanned.outcome or Outcome.QUARANTINED,
-        scanned.reason_code,
-        session.context.pseudonymiser,
-        detail=scanned.detail,
-    )
-
-
 @task(name="convert series", cache_policy=NO_CACHE, persist_result=False)
 def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObject]) -> None:
     """Convert every series that has new objects, publishing in batches."""
     groups = group_series([*scanned, *_known_siblings(session, found, scanned)])
     done = _converted(session, groups)
     for batch in timed_batches(done, BATCH_SERIES, BATCH_SECONDS):
-        commit_batch(quote(session), quote(batch))
+        commit_batch(opaque(session), opaque(batch))
 
 
 def _known_siblings(
@@ -204,9 +197,7 @@ def _converted(session: IngestSession, groups: list[SeriesGroup]) -> Iterator[St
             progress.advance("convert")
 
 
-def _unconvertible(
-    session: IngestSession, done: Done[SeriesGroup, StoredSeries]
-) -> StoredSeries:
+def _unconvertible(session: IngestSession, done: Done[SeriesGroup, StoredSeries]) -> StoredSeries:
     reason = _failure(done.error)
     rows = [
         file_row(s, Outcome.QUARANTINED, reason, session.context.pseudonymiser)

@@ -8,12 +8,14 @@ from typing import Final
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.utilities.annotations import quote
+from tasks.findings.row import finding_row
+from tasks.standardise import grid_for
 
 import lake
 from flows.cluster import open_cluster, stream
 from flows.committing import BATCH_SECONDS, BATCH_SERIES, timed_batches
 from flows.derive import done_digests, geometry_of, input_digest
+from flows.opaque import opaque
 from flows.progress import stage
 from flows.runs import RunLog, author, run_record
 from flows.work.standardise import StandardiseJob, standardise_and_store
@@ -21,8 +23,6 @@ from schemas.errors import InvalidInputError
 from schemas.geometry import Geometry
 from schemas.profiles import STANDARD_PROFILES, StandardProfile
 from schemas.records import Row
-from tasks.findings.protocol import finding_row
-from tasks.standardise import grid_for
 
 #: Changes of the algorithm itself; part of every input digest.
 _ALGORITHM: Final = "standardise/1"
@@ -64,7 +64,11 @@ def standardise(
     dict
         ``n_written``: volumes written; ``n_failed``: volumes with a finding instead.
     """
-    profiles = {"PT": _profile(pet_profile), "NM": _profile(pet_profile), "CT": _profile(ct_profile)}
+    profiles = {
+        "PT": _profile(pet_profile),
+        "NM": _profile(pet_profile),
+        "CT": _profile(ct_profile),
+    }
     parameters = {"pet_profile": pet_profile, "ct_profile": ct_profile}
     with (
         lake.open(location) as lk,
@@ -77,12 +81,10 @@ def standardise(
         with open_cluster(dask_address, workers=workers) as client:
             work = partial(standardise_and_store, lk.volumes_root)
             with stage("standardise", len(jobs)) as progress:
-                for batch in timed_batches(
-                    stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS
-                ):
+                for batch in timed_batches(stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS):
                     rows = [done.result for done in batch if done.result is not None]
                     failed = [(d.job, d.error) for d in batch if d.result is None]
-                    publish(quote(lk), quote(log), quote(rows), quote(failed))
+                    publish(opaque(lk), opaque(log), opaque(rows), opaque(failed))
                     progress.advance("standardise", len(batch))
         return {"n_written": log.counts["n_written"], "n_failed": log.counts["n_quarantined"]}
 

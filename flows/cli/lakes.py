@@ -46,7 +46,7 @@ def init(
     if key_dir is not None:
         settings["key_dir"] = str(key_dir.expanduser().resolve())
     with lake.create(location, catalog=catalog, settings=settings) as made:
-        keys = lake.KeyStore.open_or_create(made.settings.key_folder)
+        keys = made.keys()
         out = console()
         out.print(f"Made lake {location}", highlight=False)
         out.print(f"Key and re-identification table: {keys.folder}", highlight=False)

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 def serve(
     location: Location,
     cron: Annotated[str, typer.Option(help="When to run, as cron.")] = "0 2 * * *",
-    timezone: Annotated[str | None, typer.Option(help="Of --cron; default: this machine's.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Of --cron; default: this machine's.")
+    ] = None,
     source: Annotated[
         list[Path] | None, typer.Option("--source", help="Folder or archive; repeatable.")
     ] = None,
@@ -37,7 +39,7 @@ def serve(
     """Schedule the nightly flow on a Prefect server and run it when due, until interrupted."""
     import lake
     from flows.serving import serve_nightly
-    from tasks.sources import open_source
+    from tasks.sources.opening import open_source
 
     lake.open(location).close()
     if not source:

@@ -59,9 +59,7 @@ def ingest(
     _show_counts("Input objects", counts)
 
 
-def ingest_clinical(
-    location: Location, redcap: RedcapFiles = None, fhir: FhirFiles = None
-) -> None:
+def ingest_clinical(location: Location, redcap: RedcapFiles = None, fhir: FhirFiles = None) -> None:
     """Take clinical data (REDCap CSV, FHIR NDJSON) into the lake."""
     _require_lake(location)
     if not redcap and not fhir:
@@ -106,9 +104,7 @@ def features(
     with progress_bars():
         from flows.features import extract_features as flow
 
-        counts = flow(
-            str(location.resolve()), profile=profile, dask_address=dask, workers=workers
-        )
+        counts = flow(str(location.resolve()), profile=profile, dask_address=dask, workers=workers)
     _show_counts("ROIs", counts)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from tasks.findings.row import finding_row
 
 from lake.volumes import read_image, read_mask, write_mask
 from schemas.features import FEATURES
@@ -15,9 +16,10 @@ from schemas.geometry import FloatArray, Geometry
 from schemas.profiles import FeatureProfile
 from schemas.records import Row
 from schemas.volume import Attributes, ImageVolume, MaskVolume
-from tasks.features import extract
-from tasks.findings.protocol import finding_row
-from tasks.segment import fixed_threshold, mask_to_grid, rasterise_contours
+from tasks.features.extract import extract
+from tasks.segment.contours import rasterise_contours
+from tasks.segment.masks import mask_to_grid
+from tasks.segment.threshold import fixed_threshold
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _roi_row(
     }
 
 
-def _feature_rows(common: Row, values: dict[str, float]) -> list[Row]:
+def _feature_rows(common: Row, values: Mapping[str, float]) -> list[Row]:
     return [
         {**common, "feature": name, "ibsi_code": FEATURES[name].ibsi_code,
          "unit": FEATURES[name].unit, "value": value if np.isfinite(value) else None}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tasks.findings.protocol import protocol_findings
+
 from lake.volumes import write_mask, write_raw
 from schemas.records import ConvertedSeries, ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.deidentify.pseudonyms import Pseudonyms
 from tasks.dicom.scan import scan_object
-from tasks.findings.protocol import protocol_findings
 from tasks.ingest.convert import Limits, convert_series
 from tasks.sources.reading import ObjectReader
 
@@ -48,7 +49,7 @@ class StoredSeries:
     identity: Mapping[str, str] = field(default_factory=dict)
 
 
-def scan_batch(context: IngestContext, refs: tuple[ObjectRef, ...]) -> list[ScannedObject]:
+def scan_batch(refs: tuple[ObjectRef, ...]) -> list[ScannedObject]:
     """Look at the headers of a batch of objects."""
     with ObjectReader() as reader:
         return [scan_object(ref, reader) for ref in refs]

@@ -1,0 +1,1 @@
+"""The report of a lake: one HTML file without external resources."""

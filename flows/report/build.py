@@ -1,0 +1,157 @@
+"""Writing the report: ask, draw, lay out."""
+
+from __future__ import annotations
+
+import base64
+import os
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from importlib.resources import files
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from jinja2 import Environment, select_autoescape
+
+import lake
+from flows.progress import stage
+from flows.report.contents import PATIENTS, distributions, sections
+from flows.runs import code_version
+from flows.work.pictures import PictureJob, Pictures, draw
+from schemas.errors import InvalidInputError, StorageError
+from schemas.features import FEATURES
+from schemas.geometry import FloatArray
+from tasks.pictures.distributions import distributions_png
+
+#: Pictures in one report; a bigger lake shows the first ones and says so.
+_MAX_PICTURES: Final = 60
+
+
+def build_report(location: str, output: Path | None = None) -> Path:
+    """Write the report of a lake as one HTML file.
+
+    Parameters
+    ----------
+    location : str
+        The lake.
+    output : Path or None
+        File to write; None: ``reports/latest.html`` in the lake's folder.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    InvalidInputError
+        `output` is a folder.
+    """
+    if output is not None and output.is_dir():
+        raise InvalidInputError(f"{output} is a folder; give the name of an HTML file")
+    with lake.open(location, read_only=True) as lk:
+        html = _html(lk)
+        path = output if output is not None else lk.location / "reports" / "latest.html"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(html, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    return path.resolve()
+
+
+def _html(lk: lake.Lake) -> str:
+    jobs = _picture_jobs(lk)
+    drawn = _draw_all(lk.volumes_root, jobs)
+    environment = Environment(autoescape=select_autoescape(default_for_string=True))
+    environment.filters["cell"] = _cell
+    template = environment.from_string(
+        files("flows.report").joinpath("template.html").read_text(encoding="utf-8")
+    )
+    return template.render(
+        generated=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        version=code_version(),
+        n_patients=_one(lk, "SELECT count(DISTINCT patient_key) FROM series"),
+        n_series=_one(lk, "SELECT count(*) FROM series"),
+        n_centres=_one(lk, "SELECT count(DISTINCT centre) FROM series"),
+        sections=sections(lk),
+        patients=[(j.title, _data_url(p.mip), p.slices and _data_url(p.slices))
+                  for j, p in zip(jobs, drawn, strict=True)],
+        limited=len(jobs) == _MAX_PICTURES,
+        distributions=[_data_url(png) for png in _distribution_pictures(lk)],
+    )  # fmt: skip
+
+
+def _one(lk: lake.Lake, query: str) -> int:
+    row = lk.sql(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _picture_jobs(lk: lake.Lake) -> list[PictureJob]:
+    jobs: list[PictureJob] = []
+    seen_centres: set[str] = set()
+    for row in lk.sql(PATIENTS, {"limit": _MAX_PICTURES}).to_arrow_table().to_pylist():
+        kind = "SPECT" if row["is_spect"] else "PET"
+        tracer = row["radiopharmaceutical"] or row["radionuclide"] or ""
+        title = f"{row['patient_key']}  {row['centre']}  {kind} {tracer}".rstrip()
+        first = row["centre"] not in seen_centres
+        seen_centres.add(row["centre"])
+        masks = tuple(row["mask_paths"] or ())
+        jobs.append(PictureJob(title, row["volume_path"], masks, row["ct_path"], first))
+    return jobs
+
+
+def _draw_all(volumes_root: str, jobs: list[PictureJob]) -> list[Pictures]:
+    if not jobs:
+        return []
+    drawn = []
+    workers = min(os.cpu_count() or 1, len(jobs))
+    with (
+        stage("pictures", len(jobs)) as progress,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+    ):
+        for pictures in pool.map(partial(draw, volumes_root), jobs):
+            drawn.append(pictures)
+            progress.advance("pictures")
+    return drawn
+
+
+def _distribution_pictures(lk: lake.Lake) -> list[bytes]:
+    return [
+        distributions_png(
+            _by_centre(table, "value"),
+            _by_centre(table, "value_harmonised"),
+            feature,
+            FEATURES[feature].unit or "",
+        )
+        for feature, table in distributions(lk).items()
+    ]
+
+
+def _by_centre(table: pa.Table, column: str) -> dict[str, FloatArray]:
+    centres = np.asarray(table["centre"].to_pylist())
+    values = table[column].to_numpy()
+    return {str(c): values[centres == c] for c in np.unique(centres)}
+
+
+def _data_url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value)
+    return str(value)

@@ -1,0 +1,71 @@
+"""Worker side of the report: one patient's picture from stored volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lake.volumes import read_image, read_mask
+from schemas.geometry import Geometry
+from schemas.volume import MaskVolume
+from tasks.pictures.mip import mip_png
+from tasks.pictures.slices import slices_png
+
+
+@dataclass(frozen=True)
+class PictureJob:
+    """One standard volume to draw.
+
+    Parameters
+    ----------
+    title : str
+        Pseudonym, centre, tracer; shown above the picture.
+    volume_path : str
+        Standard PET or SPECT volume.
+    mask_paths : tuple of str
+        ROI masks on its grid (bounding boxes).
+    ct_path : str or None
+        CT on the same grid, for the fused slices.
+    with_slices : bool
+        Draw the three planes through the hottest ROI, too.
+    """
+
+    title: str
+    volume_path: str
+    mask_paths: tuple[str, ...]
+    ct_path: str | None = None
+    with_slices: bool = False
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """PNG files of one job; `slices` is None if not asked for."""
+
+    mip: bytes
+    slices: bytes | None
+
+
+def draw(volumes_root: str, job: PictureJob) -> Pictures:
+    """Draw the maximum intensity projections, and the planes if asked for."""
+    image = read_image(volumes_root, job.volume_path)
+    mask = union(image.geometry, (read_mask(volumes_root, p) for p in job.mask_paths))
+    mip = mip_png(image, mask, title=job.title)
+    if not job.with_slices:
+        return Pictures(mip, None)
+    ct = read_image(volumes_root, job.ct_path) if job.ct_path else None
+    if ct is not None and ct.values.shape != image.values.shape:
+        ct = None
+    return Pictures(mip, slices_png(image, mask, ct, title=job.title))
+
+
+def union(grid: Geometry, masks: Iterable[MaskVolume]) -> NDArray[np.bool_]:
+    """Put bounding-box masks of the same grid back into one (z, y, x) mask."""
+    whole = np.zeros(grid.shape, dtype=bool)
+    for mask in masks:
+        x, y, z = np.rint(grid.to_index(mask.geometry.affine[:3, 3])).astype(int)
+        nz, ny, nx = mask.labels.shape
+        whole[z : z + nz, y : y + ny, x : x + nx] |= mask.labels > 0
+    return whole
