@@ -1,0 +1,1 @@
+"""Reading DICOM objects: encoding, headers, stored pixels, geometry. Bytes in, arrays out."""

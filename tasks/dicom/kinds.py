@@ -1,0 +1,127 @@
+"""What an object is, by its SOP class, image type and modality, and whether it is of interest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.reasons import Outcome
+
+CT_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+MR_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.4"
+NM_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.20"
+PET_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.128"
+RT_STRUCTURE_SET: Final = "1.2.840.10008.5.1.4.1.1.481.3"
+SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP_SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.7"
+MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
+
+#: Classic single-frame image classes: one slice an object.
+SLICE_CLASSES: Final = frozenset({CT_IMAGE, MR_IMAGE, PET_IMAGE})
+SEGMENTATION_CLASSES: Final = frozenset({SEGMENTATION, LABEL_MAP_SEGMENTATION})
+
+_SECONDARY_CAPTURE_PREFIX = "1.2.840.10008.5.1.4.1.1.7"
+#: Classes with pixels or surfaces that a later version may read.
+_UNSUPPORTED: Final = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT
+        "1.2.840.10008.5.1.4.1.1.2.2",  # Legacy Converted Enhanced CT
+        "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR
+        "1.2.840.10008.5.1.4.1.1.4.2",  # MR Spectroscopy
+        "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Colour
+        "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR
+        "1.2.840.10008.5.1.4.1.1.5",  # Nuclear Medicine (retired)
+        "1.2.840.10008.5.1.4.1.1.30",  # Parametric Map
+        "1.2.840.10008.5.1.4.1.1.66.5",  # Surface Segmentation
+        "1.2.840.10008.5.1.4.1.1.128.1",  # Legacy Converted Enhanced PET
+        "1.2.840.10008.5.1.4.1.1.130",  # Enhanced PET
+        "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
+    }
+)
+_PROJECTIONS: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP", "MINIP"})
+_TOMOGRAPHIC_NM: Final = frozenset({"RECON TOMO", "RECON GATED TOMO"})
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Either a kind to convert, or an outcome with its reason."""
+
+    kind: str | None = None
+    outcome: Outcome | None = None
+    reason_code: str | None = None
+    detail: str = ""
+
+
+def _ignored(kind: str) -> Classification:
+    return Classification(None, Outcome.IGNORED, kind)
+
+
+_BY_CLASS: Final = {
+    RT_STRUCTURE_SET: Classification("contours"),
+    **dict.fromkeys(SEGMENTATION_CLASSES, Classification("segmentation")),
+    MEDIA_DIRECTORY: _ignored("dicomdir"),
+}
+
+
+def classify(sop_class_uid: str, image_type: tuple[str, ...], n_frames: int) -> Classification:
+    """Say what becomes of an object.
+
+    Parameters
+    ----------
+    sop_class_uid : str
+        SOP Class UID (0008,0016).
+    image_type : tuple of str
+        Values of Image Type (0008,0008), upper case.
+    n_frames : int
+        Number of Frames (0028,0008), 1 if absent.
+
+    Returns
+    -------
+    Classification
+        Kind ``image``, ``contours`` or ``segmentation``; or IGNORED / QUARANTINED.
+
+    Examples
+    --------
+    >>> classify(PET_IMAGE, ("ORIGINAL", "PRIMARY"), 1).kind
+    'image'
+    >>> classify(CT_IMAGE, ("ORIGINAL", "PRIMARY", "LOCALIZER"), 1).reason_code
+    'localizer'
+    """
+    if sop_class_uid in SLICE_CLASSES:
+        return _classify_slice(image_type, n_frames)
+    if sop_class_uid == NM_IMAGE:
+        return _classify_nm(image_type)
+    if sop_class_uid in _UNSUPPORTED:
+        return _unsupported(f"SOP class {sop_class_uid}")
+    if sop_class_uid.startswith(_SECONDARY_CAPTURE_PREFIX):
+        return _ignored("secondary_capture")
+    return _BY_CLASS.get(sop_class_uid, _ignored("no_pixels"))
+
+
+def _classify_slice(image_type: tuple[str, ...], n_frames: int) -> Classification:
+    if _PROJECTIONS & set(image_type):
+        return _ignored("localizer")
+    if n_frames != 1:
+        return _unsupported(f"single-frame SOP class with {n_frames} frames")
+    return Classification("image")
+
+
+def _classify_nm(image_type: tuple[str, ...]) -> Classification:
+    """NM objects hold projections, dynamics and tomograms alike; only tomograms are volumes.
+
+    References
+    ----------
+    DICOM PS3.3 C.8.4.9.1.1 (Image Type value 3).
+    """
+    form = image_type[2] if len(image_type) > 2 else "absent"
+    if form == "RECON TOMO":
+        return Classification("image")
+    if form in _TOMOGRAPHIC_NM:
+        return Classification(
+            None, Outcome.QUARANTINED, "unsupported_dynamic", "gated tomographic NM image"
+        )
+    return _unsupported(f"NM image of type {form if form.isascii() else 'unknown'}")
+
+
+def _unsupported(detail: str) -> Classification:
+    return Classification(None, Outcome.QUARANTINED, "unsupported_object", detail)

@@ -1,0 +1,107 @@
+"""Stored pixel values, exactly as in the object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.utils import pixel_array
+
+from schemas.errors import RejectedObjectError
+from tasks.dicom.parse import quiet_pydicom
+from tasks.dicom.slices import PixelFormat
+
+StoredArray = NDArray[np.integer[Any]]
+
+
+def native_pixels(data: bytes, offset: int, length: int, form: PixelFormat) -> StoredArray:
+    """Read the stored values of uncompressed little-endian pixel data.
+
+    Parameters
+    ----------
+    data : bytes
+        The object.
+    offset, length : int
+        Of the value of Pixel Data (7FE0,0010).
+    form : PixelFormat
+        Layout.
+
+    Returns
+    -------
+    ndarray, (frame, y, x)
+        A view of `data` if all allocated bits are image, otherwise a copy without the other bits.
+
+    Raises
+    ------
+    RejectedObjectError
+        ``truncated`` if the bytes end before the pixels do.
+    """
+    available = min(length, len(data) - offset)
+    if available < form.n_bytes:
+        raise RejectedObjectError(
+            "truncated", f"expected {form.n_bytes} bytes of pixels, got {max(available, 0)}"
+        )
+    count = form.n_bytes // form.dtype.itemsize
+    flat = np.frombuffer(data, form.dtype, count=count, offset=offset)
+    return mask_unused_bits(flat.reshape(form.n_frames, form.rows, form.columns), form)
+
+
+def mask_unused_bits(stored: StoredArray, form: PixelFormat) -> StoredArray:
+    """Remove bits outside the image (overlays, padding) and extend the sign.
+
+    References
+    ----------
+    DICOM PS3.5 section 8.1.1.
+    """
+    above = form.bits_allocated - form.high_bit - 1
+    below = form.bits_allocated - form.bits_stored
+    if below == 0:
+        return stored
+    shifted: StoredArray = np.right_shift(np.left_shift(stored, above), below)
+    return shifted
+
+
+def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
+    """Decode the stored values of any transfer syntax that the installed decoders know.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        With pixel data and file meta information.
+    form : PixelFormat
+        Layout, for the shape.
+
+    Returns
+    -------
+    ndarray, (frame, y, x)
+
+    Raises
+    ------
+    RejectedObjectError
+        ``missing_attribute`` without pixel data, ``undecodable_pixels`` or ``truncated``.
+    """
+    if "PixelData" not in dataset:
+        raise RejectedObjectError("missing_attribute", "PixelData is absent")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_compressed and len(dataset.PixelData or b"") < form.n_bytes:
+        raise RejectedObjectError(
+            "truncated", f"expected {form.n_bytes} bytes of pixels, got {len(dataset.PixelData)}"
+        )
+    try:
+        with quiet_pydicom():
+            array = pixel_array(dataset, raw=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoder plug-ins raise what their libraries do
+        raise RejectedObjectError(
+            "undecodable_pixels", f"{syntax.name}: decoder failed with {type(error).__name__}"
+        ) from None
+    shape = (form.n_frames, form.rows, form.columns)
+    if array.size != np.prod(shape):
+        raise RejectedObjectError(
+            "undecodable_pixels", f"expected shape {shape}, decoded {array.shape}"
+        )
+    reshaped: StoredArray = array.reshape(shape)
+    return reshaped

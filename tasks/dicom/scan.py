@@ -1,0 +1,151 @@
+"""Look at the header of an object: what it is, which series it belongs to, where it ends."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Final, Protocol
+
+from schemas.errors import RejectedObjectError
+from schemas.reasons import IGNORED_KINDS, Outcome
+from schemas.records import ObjectRef, ScannedObject
+from tasks.dicom import tags
+from tasks.dicom.elements import (
+    BytesEndError,
+    DatasetElements,
+    Elements,
+    RawElements,
+    UnusualEncodingError,
+    find_elements,
+)
+from tasks.dicom.encoding import DEFLATED, Layout, read_layout
+from tasks.dicom.kinds import MEDIA_DIRECTORY, classify
+from tasks.dicom.parse import parse_dataset, quiet_pydicom
+
+logger = logging.getLogger(__name__)
+
+#: First read: the headers of nearly all images are shorter.
+HEAD_BYTES: Final = 64 * 1024
+#: Objects whose header is longer than this are not worth more attempts.
+MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
+
+
+class HeadReader(Protocol):
+    """Reads the beginning of objects (the reader of `tasks.sources` does)."""
+
+    def read_head(self, uri: str, n_bytes: int) -> bytes:
+        """First `n_bytes` of the object, or all of a shorter one."""
+        ...
+
+
+def scan_object(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
+    """Read the header of an object and classify it. Never raises for what the object holds.
+
+    Parameters
+    ----------
+    ref : ObjectRef
+        Where the object lies.
+    reader : HeadReader
+        Reads its first bytes.
+
+    Returns
+    -------
+    ScannedObject
+        With `kind` and identifiers if it is to be converted, otherwise with outcome and reason.
+    """
+    try:
+        with quiet_pydicom():
+            return _scan(ref, reader)
+    except RejectedObjectError as error:
+        ignored = error.reason_code in IGNORED_KINDS
+        outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED
+        return ScannedObject(ref, outcome, error.reason_code, error.detail)
+    except OSError as error:
+        return ScannedObject(ref, Outcome.QUARANTINED, "unreadable", type(error).__name__)
+
+
+def _scan(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
+    head = reader.read_head(ref.uri, HEAD_BYTES)
+    if not head:
+        return ScannedObject(ref, Outcome.IGNORED, "empty_file")
+    layout = read_layout(head)
+    if layout is None:
+        return ScannedObject(ref, Outcome.IGNORED, "not_dicom")
+    if layout.media_class_uid == MEDIA_DIRECTORY:
+        return ScannedObject(ref, Outcome.IGNORED, "dicomdir", sop_class_uid=MEDIA_DIRECTORY)
+    elements = _identifying_elements(ref, reader, head, layout)
+    return _scanned(ref, elements, layout)
+
+
+def _identifying_elements(
+    ref: ObjectRef, reader: HeadReader, head: bytes, layout: Layout
+) -> Elements:
+    """Elements up to group 0028, reading further only if they are not in the first bytes."""
+    n_bytes = len(head)
+    while True:
+        is_all = n_bytes >= ref.size_bytes or n_bytes < HEAD_BYTES
+        try:
+            if layout.is_scannable:
+                return RawElements(head, find_elements(head, layout, stop=tags.PAST_IDENTIFICATION))
+            is_all = is_all or layout.transfer_syntax_uid == DEFLATED
+        except BytesEndError as error:
+            if is_all:
+                return RawElements(head, error.found)
+        except UnusualEncodingError:
+            logger.debug("unusual encoding, left to pydicom")
+        if is_all or n_bytes >= MAX_HEADER_BYTES or not layout.is_scannable:
+            whole = reader.read_head(ref.uri, max(MAX_HEADER_BYTES, n_bytes))
+            return DatasetElements(parse_dataset(whole))
+        longer = reader.read_head(ref.uri, n_bytes * 8)
+        if len(longer) <= n_bytes:
+            return DatasetElements(parse_dataset(longer))
+        head, n_bytes = longer, len(longer)
+
+
+def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObject:
+    sop_class = elements.text(tags.SOP_CLASS_UID) or layout.media_class_uid
+    if not sop_class:
+        if not layout.has_magic:  # a chance likeness of the first bytes, not a broken object
+            return ScannedObject(ref, Outcome.IGNORED, "not_dicom")
+        raise RejectedObjectError("missing_attribute", "SOPClassUID (0008,0016) is absent")
+    if not layout.has_magic and not sop_class.startswith(("1.", "2.")):
+        return ScannedObject(ref, Outcome.IGNORED, "not_dicom")
+    image_type = tuple(
+        v.strip().upper() for v in (elements.text(tags.IMAGE_TYPE) or "").split("\\")
+    )
+    found = classify(sop_class, image_type, _n_frames(elements))
+    instance, series = elements.text(tags.SOP_INSTANCE_UID), elements.text(tags.SERIES_UID)
+    known = ScannedObject(
+        ref,
+        found.outcome,
+        found.reason_code,
+        found.detail,
+        found.kind,
+        sop_class_uid=sop_class,
+        sop_instance_uid=instance,
+        series_instance_uid=series,
+    )
+    if found.kind is None:
+        return known
+    absent = [
+        name
+        for name, value in (("SOPInstanceUID", instance), ("SeriesInstanceUID", series))
+        if not value
+    ]
+    if absent:
+        return replace(
+            known,
+            kind=None,
+            outcome=Outcome.QUARANTINED,
+            reason_code="missing_attribute",
+            detail=f"{' and '.join(absent)} absent or empty",
+        )
+    return known
+
+
+def _n_frames(elements: Elements) -> int:
+    text = (elements.text(tags.NUMBER_OF_FRAMES) or "1").split("\\")[0].strip()
+    try:
+        return max(int(text), 1)
+    except ValueError:
+        return 1

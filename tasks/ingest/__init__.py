@@ -1,0 +1,1 @@
+"""From the objects of one series to volumes and table rows."""

@@ -1,0 +1,80 @@
+"""What a conversion is given, and what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from schemas.records import Row
+from schemas.volume import MaskVolume, RawVolume
+from tasks.deidentify.profile import METHOD_CODES, deidentify
+from tasks.deidentify.pseudonyms import Pseudonyms
+from tasks.dicom import values
+from tasks.ingest.limits import Limits
+
+#: In the column `deidentification` where headers were left as they are.
+NOT_DEIDENTIFIED: Final = "none"
+#: And otherwise: the options of PS3.15 Annex E by their codes.
+PROFILE_NAME: Final = "PS3.15 E " + " ".join(code for code, _ in METHOD_CODES)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How series are converted.
+
+    Parameters
+    ----------
+    pseudonymiser : Pseudonyms
+        For every identifier in rows and attributes.
+    limits : Limits
+        Sizes.
+    deidentify : bool
+        True to take all rows and attributes from de-identified headers.
+    """
+
+    pseudonymiser: Pseudonyms
+    limits: Limits
+    deidentify: bool
+
+    @property
+    def profile(self) -> str:
+        """Name of the de-identification profile."""
+        return PROFILE_NAME if self.deidentify else NOT_DEIDENTIFIED
+
+    def clean(self, header: Dataset) -> Dataset:
+        """Return the header that rows are made from: de-identified, or itself.
+
+        Raises
+        ------
+        RejectedObjectError
+            ``deidentification_failed`` or ``missing_attribute``.
+        """
+        if not self.deidentify:
+            return header
+        return deidentify(header, self.pseudonymiser, patient_key=self.patient_key(header))
+
+    def uid(self, original: str | None) -> str | None:
+        """Pseudonym of a UID, None if it is empty."""
+        return self.pseudonymiser.uid(original) or None if original else None
+
+    def patient_key(self, header: Dataset) -> str:
+        """Key of the patient of an original header; of the study if the patient has no ID."""
+        patient_id = values.text(header, "PatientID")
+        if patient_id:
+            issuer = values.text(header, "IssuerOfPatientID") or ""
+            return self.pseudonymiser.patient_key(patient_id, issuer)
+        study = values.text(header, "StudyInstanceUID") or ""
+        return self.pseudonymiser.study_patient_key(study)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What one series became, before the outcomes of its objects are added."""
+
+    rows: Mapping[str, list[Row]]
+    raw: tuple[RawVolume, ...] = ()
+    masks: tuple[MaskVolume, ...] = ()
+    identity: Mapping[str, str] = field(default_factory=dict)

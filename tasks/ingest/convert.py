@@ -1,0 +1,101 @@
+"""The worker's function: the objects of one series become rows and volumes."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from schemas.errors import RejectedObjectError
+from schemas.records import ConvertedSeries, Row, SeriesGroup
+from tasks.deidentify.pseudonyms import Pseudonyms
+from tasks.dicom.parse import quiet_pydicom
+from tasks.ingest.context import Context, Conversion
+from tasks.ingest.contour_set import convert_contours
+from tasks.ingest.image import convert_image
+from tasks.ingest.limits import Limits
+from tasks.ingest.load import LoadedObject, WholeReader, load_objects
+from tasks.ingest.outcomes import OutcomeBook
+from tasks.ingest.segmentation import convert_segmentation
+
+__all__ = ["Limits", "convert_series"]
+
+logger = logging.getLogger(__name__)
+
+Converter = Callable[[list[LoadedObject], Context, OutcomeBook], Conversion]
+_CONVERTERS: Final[Mapping[str, Converter]] = {
+    "image": convert_image,
+    "contours": convert_contours,
+    "segmentation": convert_segmentation,
+}
+
+
+def convert_series(
+    group: SeriesGroup,
+    *,
+    reader: WholeReader,
+    pseudonymiser: Pseudonyms,
+    limits: Limits,
+    deidentify: bool = True,
+) -> ConvertedSeries:
+    """Convert the objects of one series. Never raises for what the objects hold.
+
+    Parameters
+    ----------
+    group : SeriesGroup
+        From `tasks.dicom.grouping.group_series`.
+    reader : WholeReader
+        Reads each object once.
+    pseudonymiser : Pseudonyms
+        For every identifier.
+    limits : Limits
+        Sizes beyond which objects are refused.
+    deidentify : bool
+        False only for phantoms and public data.
+
+    Returns
+    -------
+    ConvertedSeries
+        Every object of the group has one row in ``files``. If the series cannot be used as a whole,
+        that is the only table, and each object carries the reason.
+    """
+    context, book = Context(pseudonymiser, limits, deidentify), OutcomeBook(group)
+    made = _convert(group, reader, context, book)
+    rows: dict[str, list[Row]] = {name: list(table) for name, table in made.rows.items()}
+    rows["files"] = book.rows(pseudonymiser)
+    return ConvertedSeries(
+        series_instance_uid=pseudonymiser.uid(group.series_instance_uid),
+        rows=rows,
+        raw=made.raw,
+        masks=made.masks,
+        identity=made.identity,
+    )
+
+
+def _convert(
+    group: SeriesGroup, reader: WholeReader, context: Context, book: OutcomeBook
+) -> Conversion:
+    try:
+        objects = load_objects(group, reader, context.limits, book)
+        with quiet_pydicom():
+            made = _CONVERTERS[group.kind](objects, context, book)
+    except RejectedObjectError as error:
+        book.reject_rest(error)
+        return Conversion({})
+    except MemoryError:
+        raise  # the worker is at fault, not the series: another try may succeed
+    except Exception as error:  # noqa: BLE001 - one series must not stop a run of thousands
+        book.reject_rest(RejectedObjectError("internal_error", _where(error)))
+        return Conversion({})
+    book.ingest_rest()
+    return made
+
+
+def _where(error: Exception) -> str:
+    """Kind and place of a fault; its message and values stay out, they may identify a person."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    place = f"{last.name}, line {last.lineno}" if last else "unknown place"
+    logger.error("internal fault while converting a series: %s in %s", type(error).__name__, place)
+    return f"{type(error).__name__} in {place}"

@@ -1,0 +1,92 @@
+"""Read the objects of a series once: bytes, digest, duplicates."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.errors import RejectedObjectError
+from schemas.records import ScannedObject, SeriesGroup
+from tasks.ingest.limits import Limits
+from tasks.ingest.outcomes import OutcomeBook
+
+
+class WholeReader(Protocol):
+    """Reads whole objects (the reader of `tasks.sources` does)."""
+
+    def read(self, uri: str, max_bytes: int) -> bytes:
+        """All bytes of the object."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedObject:
+    """An object with its content.
+
+    Parameters
+    ----------
+    item : ScannedObject
+        What the look at the header found.
+    data : bytes
+        The content.
+    sha256 : str
+        Its digest, hexadecimal.
+    """
+
+    item: ScannedObject
+    data: bytes
+    sha256: str
+
+
+def load_objects(
+    group: SeriesGroup, reader: WholeReader, limits: Limits, book: OutcomeBook
+) -> list[LoadedObject]:
+    """Read every object; put those aside that cannot be read or came before.
+
+    Parameters
+    ----------
+    group : SeriesGroup
+        In its stable order: the first of several objects with one SOP Instance UID is kept.
+    reader : WholeReader
+        Reads the bytes.
+    limits : Limits
+        Sizes.
+    book : OutcomeBook
+        Takes the outcome of the objects that are put aside.
+
+    Returns
+    -------
+    list of LoadedObject
+        At most one for each SOP Instance UID, in the order of the group.
+    """
+    kept: dict[str, LoadedObject] = {}
+    for item in group.objects:
+        try:
+            data = reader.read(item.ref.uri, limits.max_object_bytes)
+        except RejectedObjectError as error:
+            book.reject(item, error)
+            continue
+        loaded = LoadedObject(item, data, hashlib.sha256(data).hexdigest())
+        book.note_digest(item, loaded.sha256)
+        if item.kind != group.kind:
+            book.reject(
+                item,
+                RejectedObjectError(
+                    "invalid_attribute", f"{item.kind} in a series of kind {group.kind}"
+                ),
+            )
+            continue
+        first = kept.setdefault(item.sop_instance_uid or item.ref.uri, loaded)
+        if first is loaded:
+            continue
+        if first.sha256 == loaded.sha256:
+            book.duplicate(item)
+        else:
+            book.reject(
+                item,
+                RejectedObjectError(
+                    "conflicting_duplicate", "another object of the series has this UID"
+                ),
+            )
+    return list(kept.values())

@@ -1,0 +1,169 @@
+"""Where each input object ended: the rows of the `files` table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.errors import RejectedObjectError
+from schemas.reasons import IGNORED_KINDS, REASONS, Outcome
+from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
+from tasks.deidentify.pseudonyms import Pseudonyms
+
+_NO_IDENTIFIERS: Final = ScannedObject(ObjectRef("", 0, 0))
+
+
+def file_row(
+    item: ScannedObject | ObjectRef,
+    outcome: Outcome,
+    reason_code: str | None,
+    pseudonymiser: Pseudonyms,
+    *,
+    detail: str = "",
+    content_sha256: str | None = None,
+) -> Row:
+    """Row of the `files` table for one input object.
+
+    Parameters
+    ----------
+    item : ScannedObject or ObjectRef
+        The object, with its identifiers if its header could be read.
+    outcome : Outcome
+        Where it ended.
+    reason_code : str or None
+        Why, if quarantined or ignored.
+    pseudonymiser : Pseudonyms
+        Keys the place and the UIDs; the place itself is given only if it does not replace.
+    detail : str
+        What exactly was wrong, without patient values; follows the sentence of the reason.
+    content_sha256 : str or None
+        Digest of the content, if it was read; otherwise that of `item`.
+
+    Returns
+    -------
+    dict
+        Columns of `files` except source and runs, which the flow adds.
+    """
+    ref, scanned = (item, _NO_IDENTIFIERS) if isinstance(item, ObjectRef) else (item.ref, item)
+    return {
+        "file_key": pseudonymiser.file_key(ref.uri),
+        "uri": None if pseudonymiser.replaces else ref.uri,
+        "size_bytes": ref.size_bytes,
+        "modified_ns": ref.modified_ns,
+        "content_sha256": content_sha256 or scanned.content_sha256,
+        "sop_class_uid": scanned.sop_class_uid,
+        "sop_instance_uid": _uid(scanned.sop_instance_uid, pseudonymiser),
+        "series_instance_uid": _uid(scanned.series_instance_uid, pseudonymiser),
+        "outcome": str(outcome),
+        "reason_code": reason_code,
+        "reason_text": reason_text(reason_code, detail),
+    }
+
+
+def scanned_row(scanned: ScannedObject, pseudonymiser: Pseudonyms) -> Row:
+    """Row of an object that ended at the look at its header.
+
+    Raises
+    ------
+    ValueError
+        If the object has no outcome yet.
+    """
+    if scanned.outcome is None:
+        raise ValueError("the object is still to be converted")
+    return file_row(
+        scanned, scanned.outcome, scanned.reason_code, pseudonymiser, detail=scanned.detail
+    )
+
+
+def reason_text(reason_code: str | None, detail: str = "") -> str | None:
+    """Sentence of a reason, with the detail of this object.
+
+    Examples
+    --------
+    >>> reason_text("truncated", "expected 8 bytes, got 4")[-41:]
+    'transfer it again. (expected 8 bytes, got 4)'[-41:]
+    """
+    if reason_code is None:
+        return None
+    sentence = REASONS[reason_code]
+    return f"{sentence} ({detail})" if detail else sentence
+
+
+def _uid(original: str | None, pseudonymiser: Pseudonyms) -> str | None:
+    return pseudonymiser.uid(original) if original else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    outcome: Outcome
+    reason_code: str | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class OutcomeBook:
+    """What became of the objects of one series group; each ends in exactly one outcome.
+
+    Parameters
+    ----------
+    group : SeriesGroup
+        The objects.
+    """
+
+    group: SeriesGroup
+    _verdicts: dict[str, _Verdict] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
+
+    def note_digest(self, item: ScannedObject, content_sha256: str) -> None:
+        """Remember the digest of an object's content."""
+        self._digests[item.ref.uri] = content_sha256
+
+    def reject(self, item: ScannedObject, error: RejectedObjectError) -> None:
+        """Quarantine an object, or ignore it where the reason is one of no interest."""
+        ignored = error.reason_code in IGNORED_KINDS
+        outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED
+        self._settle(item, _Verdict(outcome, error.reason_code, error.detail))
+
+    def duplicate(self, item: ScannedObject) -> None:
+        """Note that the same object came before."""
+        self._settle(item, _Verdict(Outcome.DUPLICATE))
+
+    def reject_rest(self, error: RejectedObjectError) -> None:
+        """Quarantine every object that has not ended yet."""
+        for item in self.group.objects:
+            if item.ref.uri not in self._verdicts:
+                self.reject(item, error)
+
+    def ingest_rest(self) -> None:
+        """Every object that has not ended yet is part of what was made."""
+        for item in self.group.objects:
+            self._verdicts.setdefault(item.ref.uri, _Verdict(Outcome.INGESTED))
+
+    def reasons(self) -> Mapping[str, int]:
+        """How many objects were quarantined, by reason."""
+        counts: dict[str, int] = {}
+        for verdict in self._verdicts.values():
+            if verdict.outcome is Outcome.QUARANTINED and verdict.reason_code:
+                counts[verdict.reason_code] = counts.get(verdict.reason_code, 0) + 1
+        return counts
+
+    def rows(self, pseudonymiser: Pseudonyms) -> list[Row]:
+        """Rows of the `files` table in the order of the group."""
+        return [self._row(item, pseudonymiser) for item in self.group.objects]
+
+    def _settle(self, item: ScannedObject, verdict: _Verdict) -> None:
+        if item.ref.uri in self._verdicts:
+            raise ValueError("an object cannot end twice")
+        self._verdicts[item.ref.uri] = verdict
+
+    def _row(self, item: ScannedObject, pseudonymiser: Pseudonyms) -> Row:
+        verdict = self._verdicts[item.ref.uri]
+        return file_row(
+            item,
+            verdict.outcome,
+            verdict.reason_code,
+            pseudonymiser,
+            detail=verdict.detail,
+            content_sha256=self._digests.get(item.ref.uri),
+        )
