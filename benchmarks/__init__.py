@@ -1,0 +1,1 @@
+"""Measurements against peers and physical limits, always as ratios within one run."""

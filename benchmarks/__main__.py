@@ -1,0 +1,50 @@
+"""``python -m benchmarks``: run the rows and write RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.combat import combat_row
+from benchmarks.ingest import ingest_row
+from benchmarks.query import query_row
+from benchmarks.report import page
+from benchmarks.rounds import Comparison
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+#: Rows at full size, and at a size that only proves that they run.
+FULL: dict[str, Callable[[], list[Comparison]]] = {
+    "ingest": ingest_row,
+    "query": query_row,
+    "combat": combat_row,
+}
+TINY: dict[str, Callable[[], list[Comparison]]] = {
+    "ingest": lambda: ingest_row(slices=6, size=16, rounds=1),
+    "query": lambda: query_row(rows=3_000, rounds=1),
+    "combat": lambda: combat_row(rows=300, features=8, rounds=1),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the rows asked for and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(FULL)}; default all")
+    parser.add_argument("--tiny", action="store_true", help="smallest sizes: does it run?")
+    parser.add_argument("--output", type=Path, default=None, help="default benchmarks/RESULTS.md")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.rows) - set(FULL):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(FULL)}")
+    names = options.rows or list(FULL)
+    found = [c for name in names for c in (TINY if options.tiny else FULL)[name]()]
+    flags = " --tiny" if options.tiny else ""
+    text = page(found, " ".join(["python -m benchmarks", *options.rows]) + flags)
+    print(text)
+    complete = not options.rows and not options.tiny
+    if target := options.output or (RESULTS if complete else None):
+        target.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

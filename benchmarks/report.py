@@ -1,0 +1,70 @@
+"""Results as a page: what was measured, on what kind of machine, and the ratios."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from benchmarks.rounds import Comparison
+
+_PACKAGES = ("numpy", "zarr", "pydicom", "duckdb", "pyarrow", "dcm2niix", "neuroCombat")
+
+_HOW_TO_READ = (
+    "Ratio = ours / peer, so below 1 means less time (or memory) than the peer. It is the median "
+    "over interleaved rounds of the ratio within a round (warm file cache); the range is over "
+    "rounds. Absolute numbers hold for this machine only."
+)
+_WHAT_IS_COMPARED = (
+    "Ours in the DICOM row is the complete way (find, scan, group, de-identify, derive SUV, check, "
+    "write a compressed volume) in a process that is up, as in a worker; dcm2niix is timed with "
+    "the start of its program, and neither de-identifies nor derives SUV. The SQL row asks a lake "
+    "of four commits through `lake.sql` and a single file through DuckDB, with the same number of "
+    "threads."
+)
+
+
+def machine() -> str:
+    """Describe the machine without naming it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{cores} cores, {memory:.0f} GiB memory, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def page(found: Sequence[Comparison], command: str, when: datetime | None = None) -> str:
+    """Return the results as Markdown."""
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    lines = [
+        "# Benchmark results",
+        "",
+        f"- Date: {(when or datetime.now(UTC)).date().isoformat()}",
+        f"- Machine: {machine()}",
+        f"- Versions: {packages}",
+        f"- Command: `{command}`",
+        "",
+        _HOW_TO_READ,
+        "",
+        "| Measured | Peer | Ours | Peer's | Ratio | Range | Rounds |",
+        "|---|---|---|---|---|---|---|",
+        *map(_line, found),
+        "",
+        _WHAT_IS_COMPARED,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _line(c: Comparison) -> str:
+    return (
+        f"| {c.row} | {c.peer} | {_number(c.ours, c.unit)} | {_number(c.theirs, c.unit)} | "
+        f"**{c.ratio:.2f}** | {c.lowest:.2f} to {c.highest:.2f} | {c.rounds} |"
+    )
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value * 1000:.1f} ms" if unit == "s" else f"{value:.0f} {unit}"
