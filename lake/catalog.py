@@ -37,7 +37,7 @@ _SQL_TYPES: Final[dict[pa.DataType, str]] = {
 
 
 def quoted(text: str) -> str:
-    """SQL string literal."""
+    """Write text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -99,7 +99,7 @@ def attach(
 
 
 def postgres_schema(folder: LakeFolder) -> str:
-    """Schema of the lake's catalog tables: several lakes may share a database."""
+    """Name the schema of the lake's catalog tables: several lakes may share a database."""
     return f"tracerlake_{folder.settings.lake_id}"
 
 
@@ -212,9 +212,7 @@ def _describe_columns(connection: duckdb.DuckDBPyConnection) -> None:
     text = pa.string()
     schema = pa.schema([(name, text) for name in rows[0]])
     connection.register("described", pa.Table.from_pylist(rows, schema=schema))
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {INTERNAL_SCHEMA}.columns AS SELECT * FROM described"
-    )
+    connection.execute(f"CREATE OR REPLACE TABLE {INTERNAL_SCHEMA}.columns AS FROM described")
     connection.unregister("described")
 
 

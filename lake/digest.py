@@ -36,6 +36,7 @@ def _table_digest(connection: duckdb.DuckDBPyConnection, alias: str, table: Tabl
     columns = ", ".join(c.name for c in table.fields if not c.volatile)
     row = connection.execute(
         "SELECT sha256(coalesce(string_agg(digest, '' ORDER BY digest), '')) FROM ("  # noqa: S608
-        f"SELECT sha256(CAST(struct_pack({columns}) AS VARCHAR)) AS digest FROM {alias}.{table.name})"
+        f"SELECT sha256(CAST(struct_pack({columns}) AS VARCHAR)) AS digest "
+        f"FROM {alias}.{table.name})"
     ).fetchone()
     return str(row[0]) if row else ""

@@ -17,7 +17,7 @@ from typing import Final
 from lake.settings import SETTINGS_FILE
 from schemas.errors import InvalidInputError, StorageError
 
-SECRET_FILE: Final = "secret.key"
+SECRET_FILE: Final = "secret.key"  # noqa: S105 - a file name
 REIDENTIFICATION_FILE: Final = "reidentification.sqlite"
 SECRET_BYTES: Final = 32
 
@@ -151,7 +151,8 @@ def _refuse_wide(path: Path, allowed: int) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & ~allowed:
         raise InvalidInputError(
-            f"{path} has mode {mode:04o}, so that others may read it; run: chmod {allowed:04o} {path}"
+            f"{path} has mode {mode:04o}, so that others may read it; "
+            f"run: chmod {allowed:04o} {path}"
         )
 
 

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import logging
-import random
-import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 
-from lake import catalog, digest, locks, queries
-from lake.catalog import READER, WRITER, quoted
+from lake import catalog, digest, queries
+from lake.catalog import READER
 from lake.folder import LakeFolder
 from lake.keys import KeyStore
 from lake.settings import LakeSettings
 from lake.snapshots import Snapshot, list_snapshots, snapshot_at
 from lake.transactions import Transaction
-from schemas.errors import ConflictError, InvalidInputError, NotFoundInLakeError, StorageError
+from lake.writer import CommitInfo, Result, Writer
+from schemas.errors import InvalidInputError, NotFoundInLakeError
 
 if TYPE_CHECKING:
     import xarray as xr
-
-logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
-
-_LOCK_DATABASE = "tracerlake_lock"
-_TRY_AGAIN = ("database is locked", "conflict", "could not serialize", "deadlock")
 
 
 class Lake:
@@ -68,7 +56,7 @@ class Lake:
         self._snapshot = snapshot
         self._alias = READER if snapshot is None else f"{READER}_at_{snapshot}"
         self._connection = connection.cursor() if connection else catalog.connect(folder)
-        self._writer_ready = False
+        self._writing: Writer | None = None
         attached = {
             name
             for (name,) in self._connection.execute(
@@ -79,7 +67,7 @@ class Lake:
             catalog.attach(self._connection, folder, self._alias, read_only=True, snapshot=snapshot)
         self._connection.execute(f"USE {self._alias}")
 
-    def __enter__(self) -> Lake:
+    def __enter__(self) -> Self:
         """Use as a context manager."""
         return self
 
@@ -236,6 +224,12 @@ class Lake:
         """All states of the lake that can be gone back to, oldest first."""
         return list_snapshots(self._connection, self._alias)
 
+    def internal_rows(self, query: str) -> list[tuple[object, ...]]:
+        """Rows of the lake's own tables (schema ``tracerlake``), at the present state."""
+        cursor = self._connection.cursor()
+        cursor.execute(f"USE {READER}.{catalog.INTERNAL_SCHEMA}")
+        return cursor.execute(query).fetchall()
+
     def content_digest(self) -> dict[str, str]:
         """Digest per table over what does not depend on the run; equal lakes have equal ones."""
         return digest.content_digest(self._connection, self._alias)
@@ -269,20 +263,8 @@ class Lake:
         StorageError
             If the lake cannot be written.
         """
-        self._require_writable()
-        with self._writer_lock(), self._write_errors():
-            cursor = self._writer_cursor()
-            try:
-                cursor.execute("BEGIN")
-                transaction = Transaction(cursor)
-                yield transaction
-                _finish(cursor, transaction, message, author, extra)
-            except BaseException:
-                with suppress(duckdb.Error):  # a failed COMMIT has rolled back already
-                    cursor.execute("ROLLBACK")
-                raise
-            finally:
-                cursor.close()
+        with self._writer().transaction(CommitInfo(message, author, extra)) as transaction:
+            yield transaction
 
     def commit(
         self,
@@ -313,21 +295,24 @@ class Lake:
         SchemaViolationError, StorageError
             As in `transaction`.
         """
-        retry = self.settings.retry
-        for attempt in range(1, retry.attempts + 1):
-            try:
-                with self.transaction(message=message, author=author, extra=extra) as transaction:
-                    result = change(transaction)
-            except ConflictError:
-                if attempt == retry.attempts:
-                    raise
-                wait = min(retry.first_wait_s * 2 ** (attempt - 1), retry.max_wait_s)
-                wait *= random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-                logger.info("commit attempt %d met a conflict; again in %.2f s", attempt, wait)
-                time.sleep(wait)
-            else:
-                return result
-        raise ConflictError("no attempt at the commit was allowed")  # attempts >= 1 is enforced
+        return self._writer().commit(change, CommitInfo(message, author, extra))
+
+    @contextmanager
+    def maintenance(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Hold the lake as its one writer, outside a transaction; for `lake.vacuum`.
+
+        Yields
+        ------
+        duckdb.DuckDBPyConnection
+            With the writable catalog attached as ``writer``.
+
+        Raises
+        ------
+        ConflictError, StorageError, InvalidInputError
+            As `transaction`.
+        """
+        with self._writer().session() as cursor:
+            yield cursor
 
     def close(self) -> None:
         """Let go of the catalog."""
@@ -347,65 +332,12 @@ class Lake:
             raise InvalidInputError(f"there is more than one {what}: {choices}; name a profile")
         return str(found[0][0])
 
-    def _require_writable(self) -> None:
+    def _writer(self) -> Writer:
         if self._read_only:
             raise InvalidInputError(
                 "this lake was opened read-only or as of an earlier snapshot; open it again with "
                 "lake.open(location) to write"
             )
-
-    def _writer_cursor(self) -> duckdb.DuckDBPyConnection:
-        cursor = self._connection.cursor()
-        if not self._writer_ready:
-            catalog.attach(cursor, self._folder, WRITER, read_only=False)
-            catalog.upgrade(cursor)
-            self._writer_ready = True
-        cursor.execute(f"USE {WRITER}")
-        return cursor
-
-    @contextmanager
-    def _writer_lock(self) -> Iterator[None]:
-        with self._lock_of_backend():
-            yield
-
-    def _lock_of_backend(self) -> AbstractContextManager[None]:
-        timeout = self.settings.retry.lock_timeout_s
-        url = self.settings.catalog
-        if url is None:
-            return locks.file_lock(self._folder.lock_file, timeout)
-        cursor = self._connection.cursor()
-        cursor.execute(
-            f"ATTACH IF NOT EXISTS {quoted(url)} AS {_LOCK_DATABASE} (TYPE postgres, READ_ONLY)"
-        )
-        key = zlib.crc32(self.settings.lake_id.encode())
-        return locks.postgres_lock(cursor, _LOCK_DATABASE, key, timeout)
-
-    @contextmanager
-    def _write_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except duckdb.Error as error:
-            first = str(error).splitlines()[0]
-            if any(sign in str(error).lower() for sign in _TRY_AGAIN):
-                raise ConflictError(f"another writer was in the way: {first}") from error
-            raise StorageError(f"writing to the lake failed: {first}") from error
-
-
-def _finish(
-    cursor: duckdb.DuckDBPyConnection,
-    transaction: Transaction,
-    message: str,
-    author: str | None,
-    extra: Mapping[str, object] | None,
-) -> None:
-    if not transaction.changed:
-        cursor.execute("ROLLBACK")  # nothing to say: no snapshot
-        return
-    details = json.dumps(dict(extra or {}), sort_keys=True, default=str)
-    cursor.execute(
-        f"CALL {WRITER}.set_commit_message({quoted(author or getpass.getuser())}, "
-        f"{quoted(message)}, extra_info => {quoted(details)})"
-    )
-    cursor.execute("COMMIT")
-    row = cursor.execute(f"FROM {WRITER}.last_committed_snapshot()").fetchone()
-    transaction.snapshot = int(row[0]) if row else None
+        if self._writing is None:
+            self._writing = Writer(self._folder, self._connection)
+        return self._writing

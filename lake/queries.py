@@ -86,7 +86,7 @@ def list_tables(connection: duckdb.DuckDBPyConnection, alias: str) -> list[Table
 
 
 def describe_table(name: str) -> list[ColumnInfo]:
-    """What the columns of a table or view mean.
+    """Say what the columns of a table or view mean.
 
     Raises
     ------

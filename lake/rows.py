@@ -16,7 +16,7 @@ _SHOWN = 5
 
 
 def stored_table(name: str) -> Table:
-    """Declaration of a stored table.
+    """Find the declaration of a stored table.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _refuse_duplicates(table: Table, arrow: pa.Table) -> None:
         return
     repeated = [row for row in counts.to_pylist() if row["count_all"] > 1]
     raise SchemaViolationError(
-        f"table {table.name}: key ({', '.join(table.key)}) occurs more than once in the rows given; "
+        f"table {table.name}: key ({', '.join(table.key)}) occurs more than once in the rows; "
         + _some([key_text(table, row) for row in repeated])
     )
 

@@ -133,6 +133,18 @@ class Transaction:
         found: pa.Table = self._cursor.execute(query, params).to_arrow_table()
         return found
 
+    def pin(self, name: str, snapshot: int, note: str | None = None) -> None:
+        """Give a snapshot a name, under which it never expires; see `lake.snapshots.pin`."""
+        self._cursor.execute(
+            "INSERT INTO tracerlake.pins VALUES (?, ?, ?)", [name, int(snapshot), note]
+        )
+        self.changed = True
+
+    def unpin(self, name: str) -> None:
+        """Take the name of a snapshot away."""
+        self._cursor.execute("DELETE FROM tracerlake.pins WHERE name = ?", [name])
+        self.changed = True
+
     def _stage(self, incoming: pa.Table) -> None:
         self._cursor.register(_OFFERED, incoming)
         self._cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_INCOMING} AS FROM {_OFFERED}")

@@ -13,6 +13,15 @@ REFERENCE_REGIONS: Final = (
     "bladder", "brain", "heart", "body", "external", "couch", "muscle", "marrow",
 )  # fmt: skip
 
+#: Words that make it a lesion all the same ("liver metastasis").
+LESION_WORDS: Final = (
+    "lesion", "tumor", "tumour", "metastasis", "metastases", "met", "gtv", "node", "nodule", "mass",
+    "cancer", "carcinoma",
+)  # fmt: skip
+
+_REFERENCE: Final = "|".join(REFERENCE_REGIONS)
+_LESION: Final = "|".join(LESION_WORDS)
+
 _QUARANTINE: Final = (
     f"SELECT {', '.join(TABLES['quarantine'].columns)} FROM files WHERE outcome = 'quarantined'"  # noqa: S608
 )
@@ -53,7 +62,8 @@ lesion_features AS (
     SELECT f.*
     FROM features f JOIN measured m USING (series_instance_uid)
     WHERE f.feature IN ('suv_max', 'suv_peak_global', 'mtv_ml', 'tlg_g')
-      AND NOT regexp_matches(coalesce(f.roi_label, ''), '\\b({"|".join(REFERENCE_REGIONS)})\\b', 'i')
+      AND (NOT regexp_matches(coalesce(f.roi_label, ''), '\\b({_REFERENCE})\\b', 'i')
+           OR regexp_matches(f.roi_label, '\\b({_LESION})s?\\b', 'i'))
     QUALIFY dense_rank() OVER (
         PARTITION BY f.series_instance_uid
         ORDER BY starts_with(coalesce(f.roi_method, ''), 'threshold'),
@@ -72,7 +82,8 @@ lesions AS (
 # What describes the patient at the study is taken nearest to it; an outcome is the latest known.
 _CLINICAL: Final = """
 items AS (
-    SELECT m.patient_key, m.study_instance_uid, i.item, i.value_number, i.value_text
+    SELECT m.patient_key, m.study_instance_uid, i.item, i.value_number,
+           coalesce(i.value_text, CAST(i.value_number AS VARCHAR)) AS text
     FROM measured m JOIN clinical_items i USING (patient_key)
     WHERE i.item IN ('glucose', 'stage', 'age', 'outcome_event', 'outcome_days')
     QUALIFY row_number() OVER (
@@ -85,9 +96,8 @@ clinical AS (
     SELECT patient_key, study_instance_uid,
            max(value_number) FILTER (item = 'glucose') AS glucose_mmol_l,
            max(value_number) FILTER (item = 'age') AS age_years,
-           max(coalesce(value_text, CAST(value_number AS VARCHAR))) FILTER (item = 'stage') AS stage,
-           max(coalesce(value_text, CAST(value_number AS VARCHAR)))
-               FILTER (item = 'outcome_event') AS outcome_event,
+           max(text) FILTER (item = 'stage') AS stage,
+           max(text) FILTER (item = 'outcome_event') AS outcome_event,
            max(value_number) FILTER (item = 'outcome_days') AS outcome_days
     FROM items GROUP BY patient_key, study_instance_uid
 )"""

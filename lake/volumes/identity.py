@@ -56,7 +56,7 @@ def canonical_json(value: object) -> str:
         raise InvalidInputError(f"volume attributes cannot be written as JSON: {error}") from error
 
 
-def plain(value: object) -> Any:  # noqa: ANN401 - JSON values are what they are
+def plain(value: object) -> Any:
     """Copy of a JSON-able value with numpy scalars, arrays and tuples as plain Python.
 
     A float that JSON does not know (NaN, infinity) becomes null.

@@ -43,7 +43,7 @@ def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def shard_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The smallest whole number of chunks that holds the volume.
+    """Round the shape up to whole chunks: one shard that holds the volume.
 
     Examples
     --------

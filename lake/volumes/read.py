@@ -87,7 +87,7 @@ def volume_digest(root: str, path: str) -> str:
 
 
 def is_intact(root: str, path: str, content_sha256: str) -> bool:
-    """True if the volume is there and its content has this digest."""
+    """Tell whether the volume is there and its content has this digest."""
     try:
         return volume_digest(root, path) == content_sha256
     except (NotFoundInLakeError, StorageError):

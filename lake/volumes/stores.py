@@ -76,6 +76,12 @@ def publish(root: str, path: str, fill: Callable[[zarr.Group], None]) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def touch(root: str, path: str) -> None:
+    """Mark a volume as in use now, so that `lake.vacuum` gives it a new period of grace."""
+    with _storage_errors(path):
+        os.utime(local_root(root) / path)
+
+
 def discard(root: str, path: str) -> None:
     """Remove a volume; it disappears in one step and is then deleted file by file."""
     target = local_root(root) / path
@@ -93,6 +99,15 @@ def stored_bytes(root: str, path: str) -> int:
         for parent, _, names in os.walk(folder)
         for name in names
     )
+
+
+def list_volumes(root: str) -> Iterator[tuple[str, float, bool]]:
+    """All volumes on disk: path, time of the last change (s since 1970), and whether finished."""
+    base = local_root(root)
+    for folder in sorted(base.glob("*/*/*.zarr*")):
+        with contextlib.suppress(FileNotFoundError):  # published or removed since
+            changed = folder.stat().st_mtime
+            yield folder.relative_to(base).as_posix(), changed, UNFINISHED not in folder.name
 
 
 def _move(temporary: Path, target: Path) -> None:

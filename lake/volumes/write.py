@@ -208,8 +208,10 @@ def _store(root: str, plan: _Plan, fill: Callable[[zarr.Group], None]) -> Row:
         fill(group)
         group.attrs.update(described)
 
-    # A volume that is there already was written by an earlier run that died or by another worker.
-    if not is_intact(root, path, plan.content_sha256):
+    # What is there already was written by another worker, or by an earlier run that perhaps died.
+    if is_intact(root, path, plan.content_sha256):
+        stores.touch(root, path)
+    else:
         stores.discard(root, path)
         stores.publish(root, path, fill_described)
     return _row(plan, name, path, stores.stored_bytes(root, path))
