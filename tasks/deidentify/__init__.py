@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from tasks.deidentify.descriptors import clean_label, clean_words
+from tasks.deidentify.identity import PatientIdentity, patient_identity
+from tasks.deidentify.profile import deidentify
 from tasks.deidentify.pseudonyms import IdentityPseudonymiser, Pseudonymiser, Pseudonyms
+from tasks.deidentify.suv_gate import assert_suv_preserved
 
-__all__ = ["IdentityPseudonymiser", "Pseudonymiser", "Pseudonyms"]
+__all__ = [
+    "IdentityPseudonymiser",
+    "PatientIdentity",
+    "Pseudonymiser",
+    "Pseudonyms",
+    "assert_suv_preserved",
+    "clean_label",
+    "clean_words",
+    "deidentify",
+    "patient_identity",
+]
