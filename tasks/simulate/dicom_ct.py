@@ -21,8 +21,8 @@ from tasks.simulate.dicom_modules import (
     frame_of_reference_uid,
     new_object,
     place_slice,
-    save,
 )
+from tasks.simulate.dicom_write import save_slices
 from tasks.simulate.identifiers import uid
 from tasks.simulate.imaging import Image
 from tasks.simulate.patient import Patient
@@ -59,13 +59,7 @@ def ct_datasets(scan: CtScan) -> list[Dataset]:
 
 def write_ct(datasets: list[Dataset], folder: Path) -> list[Path]:
     """Write slices as ``CT0001.dcm`` ... by instance number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for ds in datasets:
-        path = folder / f"CT{int(ds.InstanceNumber):04d}.dcm"
-        save(ds, path)
-        paths.append(path)
-    return paths
+    return save_slices(datasets, folder, "CT")
 
 
 def _header(scan: CtScan) -> Dataset:
@@ -104,5 +98,5 @@ def _slice(scan: CtScan, header: Dataset, index: int, pixels: bytes) -> Dataset:
     ds.SOPInstanceUID = uid(scan.seed, scan.patient.patient_id, "CT", index)
     ds.InstanceNumber = scan.grid.shape[0] - index
     place_slice(ds, scan.grid, index)
-    ds.PixelData = pixels
+    ds.add_new("PixelData", "OW", pixels)
     return ds

@@ -23,9 +23,9 @@ from tasks.simulate.dicom_modules import (
     frame_of_reference_uid,
     new_object,
     place_slice,
-    save,
     sequence,
 )
+from tasks.simulate.dicom_write import save_slices
 from tasks.simulate.identifiers import uid
 from tasks.simulate.imaging import Image
 from tasks.simulate.patient import Patient
@@ -91,13 +91,7 @@ def pet_datasets(scan: PetScan) -> list[Dataset]:
 
 def write_pet(datasets: list[Dataset], folder: Path) -> list[Path]:
     """Write slices as ``PT0001.dcm`` ... by instance number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for ds in datasets:
-        path = folder / f"PT{int(ds.InstanceNumber):04d}.dcm"
-        save(ds, path)
-        paths.append(path)
-    return paths
+    return save_slices(datasets, folder, "PT")
 
 
 def stored_values(
@@ -260,7 +254,7 @@ def _slice(
         ds.DecayFactor = f"{_decay_factor(scan, start):.6g}"
     ds.LossyImageCompression = "00"
     place_slice(ds, scan.grid, index)
-    ds.PixelData = stored.tobytes()
+    ds.add_new("PixelData", "OW", stored.tobytes())
     return ds
 
 

@@ -110,7 +110,7 @@ class SpectProfile:
     voxel_mm: float = 4.8
     ct_size: int = 144
     ct_pixel_mm: float = 3.6
-    ct_slice_mm: float = 4.8
+    ct_slice_mm: float = 6.0
     psf_fwhm_mm: float = 11.0
     noise_cov: float = 0.12
     noise_fwhm_mm: float = 9.0
@@ -138,7 +138,7 @@ LIVER_BQML_PER_BQ: Final = 3.5e-5
 _A = CentreProfile(
     letter="A", dialect=Dialect.SIEMENS, manufacturer="SIEMENS", model="Biograph 64 mCT",
     software="VG60A", pet_size=128, pet_pixel_mm=4.07283, pet_slice_mm=5.0,
-    ct_size=144, ct_pixel_mm=3.6, ct_slice_mm=5.0,
+    ct_size=144, ct_pixel_mm=3.6, ct_slice_mm=6.0,
     psf_fwhm_mm=5.0, noise_cov=0.09, noise_fwhm_mm=5.0, calibration_factor=1.0,
     uptake_min=60.0, bed_duration_s=120.0, bed_gap_s=4.0, bed_length_mm=170.0,
     activity_mbq_per_kg=3.0, half_life_s=6586.2, reconstruction="PSF+TOF 2i21s",
@@ -148,7 +148,7 @@ _A = CentreProfile(
 _B = replace(
     _A, letter="B", dialect=Dialect.GE, manufacturer="GE MEDICAL SYSTEMS", model="Discovery STE",
     software="38.04", pet_size=112, pet_pixel_mm=5.46875, pet_slice_mm=4.25,
-    ct_pixel_mm=3.90625, ct_slice_mm=4.25,
+    ct_pixel_mm=3.90625, ct_slice_mm=5.0,
     psf_fwhm_mm=8.0, noise_cov=0.13, noise_fwhm_mm=7.0, calibration_factor=0.88,
     uptake_min=75.0, bed_duration_s=180.0, bed_gap_s=6.0, bed_length_mm=119.0,
     activity_mbq_per_kg=4.5, half_life_s=6588.0, reconstruction="3D IR", kernel="",
@@ -158,7 +158,7 @@ _B = replace(
 _C = replace(
     _A, letter="C", dialect=Dialect.PHILIPS, manufacturer="Philips Medical Systems",
     model="Ingenuity TF PET/CT", software="4.0.2", pet_size=144, pet_pixel_mm=4.0, pet_slice_mm=5.0,
-    ct_pixel_mm=3.7, ct_slice_mm=5.0,
+    ct_pixel_mm=3.7, ct_slice_mm=6.0,
     psf_fwhm_mm=6.3, noise_cov=0.11, noise_fwhm_mm=6.0, calibration_factor=1.14,
     uptake_min=90.0, bed_duration_s=90.0, bed_gap_s=3.0, bed_length_mm=135.0,
     activity_mbq_per_kg=3.7, half_life_s=6586.2, reconstruction="BLOB-OS-TF", kernel="",
