@@ -100,6 +100,23 @@ def test_missing_values_drop_out_of_their_own_feature_only() -> None:
     assert fit.has_missing
 
 
+@pytest.mark.parametrize("method", ["combat_parametric", "combat_nonparametric"])
+def test_working_in_blocks_changes_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 5))
+    values[3, 2] = np.nan
+    covariates = CovariateTable({"x": rng.normal(size=40)})
+    batch = ["A", "B"] * 20
+    whole = CombatHarmoniser(method).fit(values, batch, covariates)
+    expected = whole.transform(values, batch, covariates)
+    monkeypatch.setattr("tasks.harmonise.regression._BLOCK", 15)  # three rows
+    monkeypatch.setattr("tasks.harmonise.empirical_bayes._BLOCK", 10)  # two features
+    parts = CombatHarmoniser(method).fit(values, batch, covariates)
+    np.testing.assert_allclose(
+        parts.transform(values, batch, covariates), expected, rtol=1e-12, atol=1e-13
+    )
+
+
 def test_logarithms_turn_a_factor_into_a_shift() -> None:
     base = np.array([1.0, 2.0, 4.0])
     values = np.concatenate([base, 100 * base])[:, None]
