@@ -68,7 +68,7 @@ def slices_png(
     Returns
     -------
     bytes
-        PNG, 894 pixels wide.
+        PNG, 898 pixels wide.
     """
     inside = None if mask is None else np.asarray(mask > 0, dtype=np.bool_)
     centre = _centre(volume, inside)
