@@ -38,7 +38,9 @@ def concentration_factors(facts: Facts, trail: Trail) -> tuple[list[float], str]
 def _check_decay_claims(facts: Facts, trail: Trail) -> None:
     """DECY in Corrected Image (0028,0051) must go with Decay Correction (0054,1102)."""
     if not facts.corrected_image:
-        trail.find("COR-1", "warn", "Corrected Image (0028,0051) is absent: corrections unknown")
+        trail.find(
+            "SUV-CORRECTIONS", "warn", "Corrected Image (0028,0051) is absent: corrections unknown"
+        )
         return
     is_claimed, is_corrected = "DECY" in facts.corrected_image, facts.decay_correction != "NONE"
     if facts.decay_correction in {"START", "ADMIN", "NONE"} and is_claimed != is_corrected:
@@ -92,8 +94,8 @@ def _describe_uptake(facts: Facts, trail: Trail) -> None:
             moment, dated = injection_moment(facts, min(starts), value)
             record_injection(facts, moment, min(starts), trail, dated=dated)
     except RejectedObjectError as error:
-        rule = "HL-1" if error.reason_code == "suv_half_life_mismatch" else "TIME-1"
-        trail.find(rule, "fail" if rule == "HL-1" else "info", error.detail)
+        rule = "SUV-HALF-LIFE" if error.reason_code == "suv_half_life_mismatch" else "SUV-TIME"
+        trail.find(rule, "fail" if rule == "SUV-HALF-LIFE" else "info", error.detail)
 
 
 def _from_start(facts: Facts, trail: Trail) -> tuple[list[float], str]:
@@ -121,7 +123,7 @@ def _from_start(facts: Facts, trail: Trail) -> tuple[list[float], str]:
     trail.note(f"factor = W / D = {factor:.9g} g/Bq")
     if has_ratio and abs(ratio_error(reference.moment)) > 0.01:
         off = 100 * ratio_error(reference.moment)
-        trail.find("PHI-1", "warn", f"factor {off:+.2f} % from the Philips ratio")
+        trail.find("SUV-PHILIPS", "warn", f"factor {off:+.2f} % from the Philips ratio")
     return [factor] * len(facts.frames), f"START/{reference.rule}"
 
 

@@ -113,7 +113,7 @@ def _check_attenuation(facts: Facts, trail: Trail) -> None:
     """Refuse images that say that they are not attenuation corrected."""
     if not facts.corrected_image:
         if facts.attenuation_method in {"", "NONE"}:
-            trail.find("COR-1", "warn", "nothing says that attenuation was corrected")
+            trail.find("SUV-CORRECTIONS", "warn", "nothing says that attenuation was corrected")
         return
     if "ATTN" not in facts.corrected_image:
         raise RejectedObjectError(

@@ -54,7 +54,7 @@ def injected_activity(facts: Facts, trail: Trail) -> float:
         )
     activity, was_mbq = activity_bq(facts.dose)
     if was_mbq:
-        trail.find("DOSE-1", "warn", f"(0018,1074) = {facts.dose:g} taken as MBq, not Bq")
+        trail.find("SUV-DOSE", "warn", f"(0018,1074) = {facts.dose:g} taken as MBq, not Bq")
     trail.note(f"D0 = Radionuclide Total Dose (0018,1074) = {activity:.9g} Bq")
     trail.injected_activity_bq = activity
     return activity
@@ -92,7 +92,7 @@ def weight_kg(facts: Facts, trail: Trail) -> float:
     """Patient weight W in kg; notes a correction of its unit."""
     weight, in_grams = mass_kg(facts.weight)
     if in_grams:
-        trail.find("WGT-2", "warn", "Patient's Weight (0010,1030) taken as g, not kg")
+        trail.find("SUV-WEIGHT", "warn", "Patient's Weight (0010,1030) taken as g, not kg")
     trail.note(f"W = Patient's Weight (0010,1030) = {weight:g} kg = {weight * 1000:g} g")
     trail.weight_kg = weight
     return weight
@@ -130,6 +130,6 @@ def height_cm(facts: Facts, trail: Trail) -> float:
     """Patient height H in cm; notes a correction of its unit."""
     height, in_cm = body_height_cm(facts.size)
     if in_cm:
-        trail.find("SIZE-1", "warn", "Patient's Size (0010,1020) taken as cm, not m")
+        trail.find("SUV-SIZE", "warn", "Patient's Size (0010,1020) taken as cm, not m")
     trail.note(f"H = Patient's Size (0010,1020) = {height:g} cm")
     return height

@@ -130,3 +130,14 @@ def nuclide_by_half_life(half_life_s: float) -> Nuclide | None:
     """
     fitting = [n for n in NUCLIDES if n.fits(half_life_s)]
     return min(fitting, key=lambda n: abs(n.longest_s - half_life_s), default=None)
+
+
+def nuclide_by_name(name: str) -> Nuclide | None:
+    """Nuclide by its short name.
+
+    Examples
+    --------
+    >>> nuclide_by_name("F-18").fits(6586.2)
+    True
+    """
+    return _BY_NAME.get(name.casefold())

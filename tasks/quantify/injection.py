@@ -91,7 +91,7 @@ def record_injection(
     source = "Start DateTime (0018,1078)" if dated else "Start Time (0018,1072), day of the scan"
     trail.note(f"t_adm from Radiopharmaceutical {source}; reference - t_adm = {uptake:.3f} s")
     if not dated and facts.injection_datetime is not None:
-        trail.find("TIME-1", "warn", "the date of (0018,1078) does not fit the scan: time only")
+        trail.find("SUV-TIME", "warn", "the date of (0018,1078) does not fit the scan: time only")
     if uptake < -60:
-        trail.find("CLK-1", "fail", f"injection {-uptake:.0f} s after the decay reference")
+        trail.find("SUV-CLOCK", "fail", f"injection {-uptake:.0f} s after the decay reference")
     return uptake

@@ -94,7 +94,7 @@ def decay_reference(
         return _first_in_order(candidates, facts)
     severity = "fail" if trail.spread_percent > 5 else "warn"
     trail.find(
-        "DEC-1",
+        "SUV-REFERENCE",
         severity,
         f"decay reference candidates {gap:.0f} s apart: {trail.spread_percent:.2f} % of SUV",
     )
@@ -179,7 +179,7 @@ def _candidates(facts: Facts, half_life_s: float, trail: Trail) -> dict[str, Can
             )
     if not found:
         found[ACQUISITION] = Candidate(ACQUISITION, start, max(starts))
-        trail.find("DEC-1", "warn", "only the first acquisition is left as decay reference")
+        trail.find("SUV-REFERENCE", "warn", "only the first acquisition is left as decay reference")
     return found
 
 

@@ -87,7 +87,7 @@ def _from_counts(facts: Facts, trail: Trail) -> Factors:
         except RejectedObjectError as error:
             if to_suv is None or error.reason_code not in _FACTOR_KNOWS:
                 raise
-            trail.find("PHI-2", "warn", f"no factor by formula: {error.detail}")
+            trail.find("SUV-PHILIPS", "warn", f"no factor by formula: {error.detail}")
         else:
             return [to_activity * f for f in factors], f"activity_factor/{rule}"
     return _from_suv_factor(facts, trail, to_suv or 0.0)
@@ -97,7 +97,7 @@ def _from_suv_factor(facts: Facts, trail: Trail, factor: float) -> Factors:
     trail.note(f"SUVbw = U x SUV Scale Factor (7053,xx00) = U x {factor:g}")
     _describe(facts, trail)
     if facts.decay_correction == "NONE":
-        trail.find("PHI-3", "warn", "one SUV factor for slices that are not decay corrected")
+        trail.find("SUV-PHILIPS", "warn", "one SUV factor for slices that are not decay corrected")
     return [factor] * len(facts.frames), "suv_factor"
 
 
@@ -129,7 +129,7 @@ def _from_gml(facts: Facts, trail: Trail) -> Factors:
     weight, height = weight_kg(facts, trail), height_cm(facts, trail)
     mass = normalising_mass_kg(kind, weight, height, facts.sex)
     if kind.startswith("LBM") and body_mass_index(weight, height) > 35:
-        trail.find("LBM-1", "warn", f"BMI above 35: {kind} is not reliable")
+        trail.find("SUV-LBM", "warn", f"BMI above 35: {kind} is not reliable")
     factor = weight / mass
     trail.note(f"SUV Type (0054,1006) = {kind}, Sex (0010,0040) = {facts.sex}: mass {mass:.6g} kg")
     trail.note(f"factor = W / mass = {factor:.9g}")

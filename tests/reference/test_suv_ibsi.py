@@ -393,7 +393,7 @@ def test_philips_ratio_settles_the_decay_reference(reference_data: Folder) -> No
     found = derive_suv([header_from_json(row) for row in json.loads(path.read_text())])
     assert found.factors[0] == pytest.approx(0.003515736 / 4.709921, rel=1e-3)
     assert found.decay_reference_spread_percent == pytest.approx(12.49, abs=0.01)
-    assert "DEC-1" in {rule for rule, _, _ in found.findings}
+    assert "SUV-REFERENCE" in {rule for rule, _, _ in found.findings}
 
 
 def headers(folder: Path) -> list[Dataset]:
