@@ -1,0 +1,16 @@
+"""Services that contract suites are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.postgres import postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of a PostgreSQL server."""
+    with postgres_server() as url:
+        yield url
