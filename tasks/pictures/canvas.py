@@ -7,7 +7,10 @@ from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 DPI: Final = 100
 
@@ -23,18 +26,36 @@ OUTLINE_COLOUR_ON_DARK: Final = "#56B4E9"
 INK: Final = "#222222"
 FAINT: Final = "#777777"
 
-#: How units are written beside a colour bar or an axis.
+#: How units are written beside a colour bar.
 _QUANTITIES: Final = {
     "SUVbw": "SUVbw (g/ml)",
     "Bq/ml": "Activity concentration (Bq/ml)",
     "CNTS": "Counts",
     "HU": "HU",
+    "1": "Value",
 }
 
 
 def quantity_label(value_unit: str) -> str:
-    """Return the label of a colour bar for a volume in `value_unit`."""
+    """Return what a volume in `value_unit` shows, with the unit."""
     return _QUANTITIES.get(value_unit, f"Value ({value_unit})")
+
+
+def draw_colour_bar(axes: Axes, colours: str, highest: float, value_unit: str) -> None:
+    """Draw a vertical colour bar from 0 to `highest`, in kBq/ml or MBq/ml where shorter."""
+    scale, label = 1.0, quantity_label(value_unit)
+    if value_unit == "Bq/ml" and highest >= 1e4:
+        prefix, scale = ("M", 1e6) if highest >= 1e6 else ("k", 1e3)
+        label = label.replace("Bq/ml", f"{prefix}Bq/ml")
+    mappable = ScalarMappable(Normalize(0.0, highest / scale), colours)
+    figure = axes.get_figure()
+    if figure is None:
+        raise ValueError("the axes belong to no figure")
+    bar = figure.colorbar(mappable, cax=axes)
+    bar.set_label(label, fontsize=10, color=INK)
+    if highest / scale >= 1e4:
+        bar.ax.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.tick_params(labelsize=9)
 
 
 def new_figure(width_px: float, height_px: float) -> Figure:

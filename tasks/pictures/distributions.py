@@ -13,8 +13,12 @@ from schemas.geometry import FloatArray
 from tasks.pictures.canvas import FAINT, INK, PALETTE, axes_at, new_figure, png_bytes, quiet_axes
 
 _WIDTH_PX: Final = 820
-_HEIGHT_PX: Final = 400
-_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX, _GAP_PX = 78, 14, 62, 58, 22
+_HEIGHT_PX: Final = 420
+_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX, _GAP_PX = 78, 14, 62, 78, 22
+
+#: Longer centre names are cut; more letters than fit side by side are turned.
+_LONGEST_NAME: Final = 12
+_LETTERS_IN_A_ROW: Final = 34
 
 #: Fewer values than this are shown as points only: a density would be an invention.
 _FEWEST_FOR_DENSITY: Final = 8
@@ -45,7 +49,7 @@ def distributions_png(
     Returns
     -------
     bytes
-        PNG, 820 x 400 pixels.
+        PNG, 820 x 420 pixels.
     """
     centres = list(dict.fromkeys([*before, *after]))
     figure = new_figure(_WIDTH_PX, _HEIGHT_PX)
@@ -112,10 +116,12 @@ def _draw_group(axes: Axes, position: int, values: FloatArray, colour: str) -> N
 def _label_groups(axes: Axes, centres: list[str], heading: str) -> None:
     axes.set_xlim(-0.6, len(centres) - 0.4)
     axes.set_xticks(range(len(centres)))
-    crowded = len(centres) > 5 or max((len(c) for c in centres), default=0) > 10
-    axes.set_xticklabels(
-        centres, rotation=25 if crowded else 0, ha="right" if crowded else "center", fontsize=10
-    )
+    names = [c if len(c) <= _LONGEST_NAME else f"{c[: _LONGEST_NAME - 1]}…" for c in centres]
+    crowded = sum(len(name) for name in names) > _LETTERS_IN_A_ROW
+    if crowded:
+        axes.set_xticklabels(names, rotation=40, ha="right", rotation_mode="anchor", fontsize=9)
+    else:
+        axes.set_xticklabels(names, fontsize=10)
     axes.set_title(heading, fontsize=11, color=INK, loc="left")
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.8)
     quiet_axes(axes)

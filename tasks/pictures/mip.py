@@ -7,8 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from schemas.volume import ImageVolume
@@ -16,9 +14,9 @@ from tasks.pictures.canvas import (
     INK,
     OUTLINE_COLOUR,
     axes_at,
+    draw_colour_bar,
     new_figure,
     png_bytes,
-    quantity_label,
 )
 from tasks.pictures.views import (
     PatientArray,
@@ -91,7 +89,7 @@ def mip_png(
     sagittal = _panel("sagittal", turned, regions, projected=2)
     highest = vmax if vmax is not None else upper_limit(coronal.values, volume.value_unit)
     panels = [_without_air(p, _AIR * highest) for p in (coronal, sagittal)]
-    return _draw(panels, highest, quantity_label(volume.value_unit), title)
+    return _draw(panels, highest, volume.value_unit, title)
 
 
 def _panel(view: str, turned: PatientArray, regions: PatientArray | None, projected: int) -> _Panel:
@@ -116,7 +114,7 @@ def _without_air(panel: _Panel, limit: float) -> _Panel:
     return _Panel(panel.view, panel.values[:, keep], mask, panel.row_mm, panel.column_mm)
 
 
-def _draw(panels: list[_Panel], highest: float, label: str, title: str) -> bytes:
+def _draw(panels: list[_Panel], highest: float, value_unit: str, title: str) -> bytes:
     width_mm = sum(p.size_mm[0] for p in panels)
     height_mm = max(p.size_mm[1] for p in panels)
     room = _WIDTH_PX - 2 * _SIDE_PX - _GAP_PX - _BAR_PX
@@ -132,9 +130,7 @@ def _draw(panels: list[_Panel], highest: float, label: str, title: str) -> bytes
     bar_height = min(panel_height * 0.8, 320.0)
     bar_bottom = _BOTTOM_PX + (panel_height - bar_height) / 2
     bar = axes_at(figure, left + 4, bar_bottom, 14, bar_height)
-    colours = ScalarMappable(Normalize(0.0, highest), "gray_r")
-    figure.colorbar(colours, cax=bar).set_label(label, fontsize=10, color=INK)
-    bar.tick_params(labelsize=9)
+    draw_colour_bar(bar, "gray_r", highest, value_unit)
     figure.text(0.5, 1 - 8 / (panel_height + _TOP_PX + _BOTTOM_PX), title,
                 ha="center", va="top", fontsize=12, color=INK)  # fmt: skip
     return png_bytes(figure)

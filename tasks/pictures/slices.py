@@ -6,8 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -18,9 +16,9 @@ from tasks.pictures.canvas import (
     OUTLINE_COLOUR,
     OUTLINE_COLOUR_ON_DARK,
     axes_at,
+    draw_colour_bar,
     new_figure,
     png_bytes,
-    quantity_label,
 )
 from tasks.pictures.views import draw_letters, draw_outline, draw_scale_bar, hide_frame
 from tasks.pictures.window import upper_limit
@@ -85,11 +83,7 @@ def slices_png(
         _draw_view(axes, view, field_mm, pet=pet, ct=background, regions=regions, highest=highest)
         left += _PANEL_PX + _GAP_PX
     bar = axes_at(figure, left + 4, _BOTTOM_PX + 20, 14, _PANEL_PX - 40)
-    colours = ScalarMappable(Normalize(0.0, highest), "gray_r" if ct is None else "inferno")
-    figure.colorbar(colours, cax=bar).set_label(
-        quantity_label(volume.value_unit), fontsize=10, color=INK
-    )
-    bar.tick_params(labelsize=9)
+    draw_colour_bar(bar, "gray_r" if ct is None else "inferno", highest, volume.value_unit)
     figure.text(0.5, 0.975, title, ha="center", va="top", fontsize=12, color=INK)
     return png_bytes(figure)
 

@@ -186,12 +186,12 @@ def groups(*sizes: int) -> dict[str, FloatArray]:
 def test_distributions_of_any_size(before: dict[str, FloatArray]) -> None:
     after = {name: values * 0.9 for name, values in before.items()}
     picture = distributions_png(before, after, "suv_mean", "g/ml")
-    assert size(picture) == (820, 400)
+    assert size(picture) == (820, 420)
     assert picture == distributions_png(before, after, "suv_mean", "g/ml")
 
 
 def test_centre_without_values_afterwards() -> None:
-    assert size(distributions_png(groups(9, 9), groups(9), "glcm_contrast", "1")) == (820, 400)
+    assert size(distributions_png(groups(9, 9), groups(9), "glcm_contrast", "1")) == (820, 420)
 
 
 @pytest.mark.parametrize(
