@@ -133,6 +133,8 @@ def simulate_cohort(
         If `out` cannot be written.
     """
     _check(centres, patients_per_centre, spect_patients, voxel_scale)
+    if workers is not None and workers < 1:
+        raise InvalidInputError(f"expected at least one worker, got {workers}")
     dicom, clinical, truth = _make_folders(out)
     settings = StudySettings(seed, dicom, voxel_scale, ideal)
     pet_profiles = [centre_profile(i) for i in range(centres)]
@@ -221,8 +223,6 @@ def _write_clinical(
 
 def _worker_count(workers: int | None, jobs: int, voxel_scale: float) -> int:
     if workers is not None:
-        if workers < 1:
-            raise InvalidInputError(f"expected at least one worker, got {workers}")
         return min(workers, jobs)
     if jobs / voxel_scale**3 <= _SERIAL_WORK:
         return 1

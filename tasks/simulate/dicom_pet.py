@@ -105,8 +105,9 @@ def stored_values(
     peak = scan.suv.max(axis=(1, 2)).astype(np.float64) * per_suv
     if scan.profile.dialect not in {Dialect.SIEMENS, Dialect.ADMIN, Dialect.GML}:
         peak = np.full(len(peak), peak.max())
-    # Rounded up in the last digit written, so that the maximum still fits.
-    slopes = [f"{max(p, 1e-6) / 32760.0:.8g}" for p in peak]
+    # Slices above the head are empty; 32760 leaves room for the rounding of the slope.
+    floor = 1e-4 * float(peak.max())
+    slopes = [f"{max(p, floor) / 32760.0:.8g}" for p in peak]
     scale = (per_suv / np.array([float(s) for s in slopes])).astype(np.float32)
     stored = np.rint(scan.suv * scale[:, None, None])
     return np.clip(stored, 0, 32767).astype(np.uint16), slopes

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from schemas.geometry import Geometry
-from tasks.simulate.dicom_modules import NOTICE, add_equipment, save
+from tasks.simulate.dicom_modules import NOTICE, add_equipment, add_patient, add_study, save
 from tasks.simulate.identifiers import uid
 from tasks.simulate.patient import Lesion, Patient
 
@@ -60,6 +60,9 @@ def seg_dataset(seed: int, patient: Patient, grid: Geometry, slices: list[Datase
         series_description="Lesion segmentation (simulated)",
     )
     _make_reproducible(seg, seed, patient, slices[0])
+    # The library takes over only the attributes that it knows.
+    add_patient(seg, patient)
+    add_study(seg, seed, patient, str(slices[0].StudyDescription))
     add_equipment(seg, patient.centre, "SIMULATED", "Segmentation workstation", "1.0")
     result: Dataset = seg
     return result
