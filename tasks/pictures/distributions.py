@@ -116,7 +116,8 @@ def _draw_group(axes: Axes, position: int, values: FloatArray, colour: str) -> N
 def _label_groups(axes: Axes, centres: list[str], heading: str) -> None:
     axes.set_xlim(-0.6, len(centres) - 0.4)
     axes.set_xticks(range(len(centres)))
-    names = [c if len(c) <= _LONGEST_NAME else f"{c[: _LONGEST_NAME - 1]}…" for c in centres]
+    # cut in the middle: names of centres often differ only at one end
+    names = [c if len(c) <= _LONGEST_NAME else f"{c[:5]}…{c[6 - _LONGEST_NAME :]}" for c in centres]
     crowded = sum(len(name) for name in names) > _LETTERS_IN_A_ROW
     if crowded:
         axes.set_xticklabels(names, rotation=40, ha="right", rotation_mode="anchor", fontsize=9)
