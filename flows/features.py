@@ -10,7 +10,6 @@ import numpy as np
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from tasks.findings.row import finding_row
 
 import lake
 from flows.cluster import Done, open_cluster, stream
@@ -24,6 +23,7 @@ from schemas.errors import InvalidInputError
 from schemas.geometry import FloatArray
 from schemas.profiles import FEATURE_PROFILES, FeatureProfile
 from schemas.records import Row
+from tasks.findings.row import finding_row
 
 _ALGORITHM: Final = "features/1"
 
@@ -195,7 +195,7 @@ def _previous_rois(lk: lake.Lake, measured: list[MeasuredVolume], profile_id: st
 
 
 def _failure(job: FeatureJob, error: BaseException | None) -> Row:
-    """Make the finding for a volume that ended its worker or met a fault; the error's text is dropped."""
+    """Make the finding for a volume that ended its worker or met a fault (its text is dropped)."""
     return finding_row(
         rule_id="ROI-FAILED",
         severity="fail",

@@ -8,7 +8,6 @@ import pyarrow as pa
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from tasks.findings.row import finding_row
 
 import lake
 from flows.derive import input_digest
@@ -17,6 +16,7 @@ from flows.progress import stage
 from flows.runs import RunLog, author, run_record
 from schemas.errors import InvalidInputError
 from schemas.records import Row
+from tasks.findings.row import finding_row
 from tasks.harmonise import HarmonisationResult, harmonise_long
 
 _ALGORITHM: Final = "harmonise/1"
@@ -172,9 +172,10 @@ def publish(
 
 
 def _findings(result: HarmonisationResult) -> list[Row]:
+    model_id = str(result.model_row["model_id"])
     return [
         finding_row(rule_id=rule, severity=severity, subject_kind="model",
-                    subject_id=result.model_row["model_id"], message=message)
+                    subject_id=model_id, message=message)
         for rule, severity, message in result.findings
     ]  # fmt: skip
 

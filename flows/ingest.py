@@ -34,6 +34,7 @@ from schemas.reasons import Outcome
 from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.dicom.grouping import group_series
 from tasks.ingest.outcomes import file_row, scanned_row
+from tasks.sources.base import Source
 from tasks.sources.opening import open_source
 
 #: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
@@ -107,7 +108,7 @@ def _session(lk: lake.Lake, client: Client, log: RunLog, centre: str | None) -> 
     return IngestSession(lk, keys, client, context, log)
 
 
-def _discover(session: IngestSession, opened: list[object]) -> Discovery:
+def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
     with stage("discover", None) as progress:
         found = discover(
             opened,

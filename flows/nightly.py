@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from prefect import flow
@@ -17,7 +18,7 @@ from flows.standardise import standardise
 class NightlySummary(TypedDict):
     """Counts per stage and where the report lies."""
 
-    stages: dict[str, dict[str, object]]
+    stages: dict[str, Mapping[str, object]]
     report: str
 
 
@@ -43,15 +44,22 @@ def nightly(
     sources, redcap, fhir : list of str or None
         Where images and clinical data come from.
     """
-    cluster = {"dask_address": dask_address, "workers": workers}
-    stages: dict[str, dict[str, object]] = {}
+    stages: dict[str, Mapping[str, object]] = {}
     if sources:
-        stages["Input objects"] = ingest(location, sources, **cluster)
+        stages["Input objects"] = ingest(
+            location, sources, dask_address=dask_address, workers=workers
+        )
     if redcap or fhir:
         stages["Clinical records"] = ingest_clinical(location, redcap=redcap, fhir=fhir)
     stages["Standard volumes"] = standardise(
-        location, pet_profile=pet_profile, ct_profile=ct_profile, **cluster
+        location,
+        pet_profile=pet_profile,
+        ct_profile=ct_profile,
+        dask_address=dask_address,
+        workers=workers,
     )
-    stages["ROIs"] = extract_features(location, profile=feature_profile, **cluster)
+    stages["ROIs"] = extract_features(
+        location, profile=feature_profile, dask_address=dask_address, workers=workers
+    )
     stages["Harmonised values"] = harmonise(location, profile=feature_profile)
     return {"stages": stages, "report": str(build_report(location))}

@@ -8,8 +8,6 @@ from typing import Final
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from tasks.findings.row import finding_row
-from tasks.standardise import grid_for
 
 import lake
 from flows.cluster import open_cluster, stream
@@ -23,6 +21,8 @@ from schemas.errors import InvalidInputError
 from schemas.geometry import Geometry
 from schemas.profiles import STANDARD_PROFILES, StandardProfile
 from schemas.records import Row
+from tasks.findings.row import finding_row
+from tasks.standardise import grid_for
 
 #: Changes of the algorithm itself; part of every input digest.
 _ALGORITHM: Final = "standardise/1"

@@ -66,7 +66,7 @@ def write_answer(answer: pa.Table, fmt: Format, output: Path | None) -> None:
         Parquet to a terminal, or a file that cannot be written.
     """
     if fmt is Format.TABLE and output is None:
-        console().print(rich_table(answer))
+        show(answer)
         return
     data = _encoded(answer, Format.CSV if fmt is Format.TABLE else fmt)
     if output is not None:
@@ -90,26 +90,49 @@ def _encoded(answer: pa.Table, fmt: Format) -> bytes:
     sink = pa.BufferOutputStream()
     if fmt is Format.PARQUET:
         pa.parquet.write_table(answer, sink)
-        return bytes(sink.getvalue())
+        data: bytes = sink.getvalue().to_pybytes()
+        return data
     if fmt is Format.CSV:
         return answer.to_pandas().to_csv(index=False).encode()
     return (json.dumps(answer.to_pylist(), indent=1, default=str) + "\n").encode()
 
 
-def rich_table(answer: pa.Table) -> RichTable:
-    """Lay out an answer for the terminal, numbers to the right."""
+def show(answer: pa.Table) -> None:
+    """Print an answer: as a table where it fits, otherwise one record below the other."""
+    out = console()
+    shown = answer.slice(0, _SHOWN_ROWS)
+    rows = [[_cell(value) for value in row.values()] for row in shown.to_pylist()]
+    names = answer.column_names
+    widths = [max(len(n), *(min(len(r[i]), 40) for r in rows), 1) for i, n in enumerate(names)]
+    if sum(widths) + 3 * len(names) <= out.width or not rows:
+        out.print(_as_table(answer, rows))
+    else:
+        out.print(_as_records(names, rows))
+    n = f"{answer.num_rows} row{'' if answer.num_rows == 1 else 's'}"
+    more = f" (first {len(rows)} shown; --format csv gives all)"
+    out.print(n + (more if len(rows) < answer.num_rows else ""), highlight=False)
+
+
+def _as_table(answer: pa.Table, rows: list[list[str]]) -> RichTable:
     import pyarrow as pa
 
-    shown = answer.slice(0, _SHOWN_ROWS)
-    title = f"{answer.num_rows} rows"
-    if shown.num_rows < answer.num_rows:
-        title += f" (first {shown.num_rows} shown; --format csv gives all)"
-    table = RichTable(caption=title, header_style="bold")
+    table = RichTable(header_style="bold")
     for field in answer.schema:
         numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         table.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
-    for row in shown.to_pylist():
-        table.add_row(*[_cell(value) for value in row.values()])
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _as_records(names: list[str], rows: list[list[str]]) -> RichTable:
+    table = RichTable(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for number, row in enumerate(rows, start=1):
+        table.add_row(f"-- {number} --", "")
+        for name, value in zip(names, row, strict=True):
+            table.add_row(name, value)
     return table
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table as RichTable
 
-from flows.cli.terminal import console, progress_bars
+from flows.cli.terminal import console, error_console, progress_bars
 from schemas.errors import InvalidInputError
 
 Location = Annotated[Path, typer.Argument(help="The lake.")]
@@ -57,6 +58,12 @@ def ingest(
             centre=centre,
         )
     _show_counts("Input objects", counts)
+    if counts["n_files"] == counts["n_ignored"]:
+        error_console().print(
+            "no DICOM objects that tracerlake reads were found there, all were ignored; see "
+            "SELECT reason_code, count(*) FROM files GROUP BY ALL",
+            highlight=False,
+        )
 
 
 def ingest_clinical(location: Location, redcap: RedcapFiles = None, fhir: FhirFiles = None) -> None:
@@ -171,7 +178,7 @@ def _paths(paths: list[Path] | None) -> list[str]:
     return [str(p.resolve()) for p in paths or []]
 
 
-def _show_counts(title: str, counts: dict[str, object]) -> None:
+def _show_counts(title: str, counts: Mapping[str, object]) -> None:
     table = RichTable(title=title, header_style="bold", title_justify="left")
     table.add_column("what")
     table.add_column("number", justify="right")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from tasks.findings.row import finding_row
 
 from lake.volumes import read_image, read_mask, write_mask
 from schemas.features import FEATURES
@@ -17,6 +16,7 @@ from schemas.profiles import FeatureProfile
 from schemas.records import Row
 from schemas.volume import Attributes, ImageVolume, MaskVolume
 from tasks.features.extract import extract
+from tasks.findings.row import finding_row
 from tasks.segment.contours import rasterise_contours
 from tasks.segment.masks import mask_to_grid
 from tasks.segment.threshold import fixed_threshold
@@ -134,7 +134,7 @@ def _measure_roi(
         }
     )
     measured.rows["rois"].append(_roi_row(common, job, source, mask, image, stored))
-    measured.rows["features"].extend(_feature_rows(common, extraction.values))
+    measured.rows["features"].extend(_feature_rows(common, extraction.values, image.value_unit))
     measured.rows["findings"].extend(
         _finding(job, "roi", roi_id, rule, severity, message)
         for rule, severity, message in extraction.findings
@@ -184,10 +184,17 @@ def _roi_row(
     }
 
 
-def _feature_rows(common: Row, values: Mapping[str, float]) -> list[Row]:
+def _unit(name: str, image_unit: str) -> str | None:
+    """Name the unit of a feature; those in the image's own unit get it here."""
+    unit = FEATURES[name].unit
+    own = "g/ml" if image_unit == "SUVbw" else image_unit
+    return None if unit is None else unit.replace("{image}2", f"({own})2").replace("{image}", own)
+
+
+def _feature_rows(common: Row, values: Mapping[str, float], image_unit: str) -> list[Row]:
     return [
         {**common, "feature": name, "ibsi_code": FEATURES[name].ibsi_code,
-         "unit": FEATURES[name].unit, "value": value if np.isfinite(value) else None}
+         "unit": _unit(name, image_unit), "value": value if np.isfinite(value) else None}
         for name, value in values.items()
     ]  # fmt: skip
 

@@ -60,7 +60,7 @@ COLUMNS = (
     C(
         "subject_kind",
         "string",
-        "What the finding is about: series, volume, roi, patient or model.",
+        "What the finding is about: series, volume, roi, patient, record, source or model.",
     ),
     C("subject_id", "string", "Key of the subject in its table."),
     C("message", "string", "The finding as a sentence."),

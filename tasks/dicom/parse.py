@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import pydicom
 from pydicom import config
@@ -13,6 +15,12 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import RejectedObjectError
 from tasks.dicom.encoding import read_layout
+
+logger = logging.getLogger(__name__)
+
+#: x, y, z of the points of a contour; read from the bytes by whoever needs them.
+CONTOUR_DATA: Final = 0x30060050
+_MAX_DEPTH: Final = 32
 
 
 def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
@@ -28,7 +36,8 @@ def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
     Returns
     -------
     pydicom.Dataset
-        With ``file_meta``; VRs resolved, values not validated.
+        With ``file_meta``. Values are converted, not validated; elements that cannot be converted
+        are left out, as if they were absent. Contour Data stay unconverted (they may be millions).
 
     Raises
     ------
@@ -46,6 +55,7 @@ def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
             )
             if "TransferSyntaxUID" not in dataset.file_meta:
                 dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(layout.transfer_syntax_uid)
+            _drop_unreadable(dataset, 0)
             return dataset
     except (KeyboardInterrupt, MemoryError):
         raise
@@ -53,6 +63,24 @@ def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
         raise RejectedObjectError(
             "not_parseable", f"parser failed with {type(error).__name__}"
         ) from None
+
+
+def _drop_unreadable(dataset: Dataset, depth: int) -> None:
+    """Convert all values now, so that a damaged one cannot fail later, wherever it is used."""
+    if depth > _MAX_DEPTH:
+        raise RecursionError("sequences nested too deeply")
+    for tag in list(dataset.keys()):
+        if tag == CONTOUR_DATA:
+            continue
+        try:
+            element = dataset[tag]
+        except Exception as error:  # noqa: BLE001 - as above
+            logger.debug("element %s left out: %s", tag, type(error).__name__)
+            del dataset[tag]
+            continue
+        if element.VR == "SQ":
+            for item in element.value:
+                _drop_unreadable(item, depth + 1)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from schemas.geometry import FloatArray
 from schemas.records import Row
 from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
-from tasks.dicom.parse import parse_dataset
+from tasks.dicom.parse import CONTOUR_DATA, parse_dataset
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import finding_row, partial_series_findings
@@ -23,7 +23,6 @@ from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.series_row import common_row
 
-_CONTOUR_DATA = 0x30060050
 
 
 @dataclass(slots=True)
@@ -163,7 +162,7 @@ def _contour_rows(drawn: Dataset, key: Row, problems: list[str]) -> list[Row]:
 
 def _points(contour: Dataset) -> FloatArray | None:
     """Contour Data (3006,0050) as x, y, z of each point in turn; None if it is unusable."""
-    raw: object = contour.get_item(_CONTOUR_DATA) if _CONTOUR_DATA in contour else None
+    raw: object = contour.get_item(CONTOUR_DATA) if CONTOUR_DATA in contour else None
     try:
         if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
             # Many times quicker than one DS object a number.
