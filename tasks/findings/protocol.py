@@ -186,7 +186,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("ACT-2", "PET: 1-4000 MBq", OURS, _activity_range),
     Rule("HL-1", "half-life of the radionuclide within 1 %", OURS, _half_life),
     Rule("DEC-1", "decay references within 60 s; fail above 5 % of SUV", OURS, _decay_reference),
-    Rule("COR-1", "ATTN, DECY, SCAT, RAN, DTIM, NORM; fail without ATTN or DECY", QIBA, _corrections),
+    Rule("COR-1", "ATTN and DECY, else fail; SCAT, RAN, DTIM, NORM", QIBA, _corrections),
     Rule("WGT-1", "adults: 20-300 kg", OURS, _weight),
     Rule("VOX-1", "voxels up to 4 mm", EANM, _voxels),
 )  # fmt: skip

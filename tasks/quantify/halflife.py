@@ -81,6 +81,7 @@ _ELEMENTS: Final = {
     "germanium": "ge", "sodium": "na",
 }  # fmt: skip
 _MASS_FIRST = re.compile(r"(?<!\d)(\d{2,3}m?)[\s^-]*([a-z]+)")
+_MASS_ONLY_FIRST = re.compile(r"(?<!\d)(\d{2,3})([a-z]+)")  # 52Mn is not metastable
 _NAME_FIRST = re.compile(r"([a-z]+)[\s^-]*(\d{2,3}m?)(?!\d)")
 
 
@@ -95,7 +96,7 @@ def nuclide_by_text(text: str) -> Nuclide | None:
     True
     """
     lowered = text.casefold().replace("[", " ").replace("]", " ")
-    pairs = [(m, e) for m, e in _MASS_FIRST.findall(lowered)]
+    pairs = [*_MASS_FIRST.findall(lowered), *_MASS_ONLY_FIRST.findall(lowered)]
     pairs += [(m, e) for e, m in _NAME_FIRST.findall(lowered)]
     for mass, element in pairs:
         nuclide = _BY_NAME.get(f"{_ELEMENTS.get(element, element)}-{mass}")

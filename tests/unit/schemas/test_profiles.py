@@ -1,0 +1,107 @@
+"""Profiles: digests, validation, reading from TOML."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.errors import InvalidInputError
+from schemas.profiles import (
+    CT_4MM,
+    FEATURE_PROFILES,
+    PET_4MM,
+    PET_FBS_025,
+    STANDARD_PROFILES,
+    FeatureProfile,
+    StandardProfile,
+    load_profile,
+)
+
+
+def test_every_parameter_is_in_the_digest() -> None:
+    digests = {PET_4MM.digest(), CT_4MM.digest()}
+    changes: list[dict[str, object]] = [
+        {"spacing_mm": (4.0, 4.0, 3.9)}, {"interpolation_order": 3}, {"anti_alias": False},
+        {"resolution_fwhm_mm": (5.0, 5.0, 5.0)}, {"fill_value": -1.0}, {"on_pet_grid": True},
+        {"profile_id": "other/1"},
+    ]  # fmt: skip
+    digests |= {replace(PET_4MM, **change).digest() for change in changes}  # type: ignore[arg-type]
+    assert len(digests) == len(changes) + 2
+    assert PET_4MM.digest() == replace(PET_4MM).digest()
+
+
+def test_defaults_are_named_by_themselves() -> None:
+    assert [p.profile_id for p in STANDARD_PROFILES.values()] == list(STANDARD_PROFILES)
+    assert [p.profile_id for p in FEATURE_PROFILES.values()] == list(FEATURE_PROFILES)
+
+
+def test_standard_profile_from_toml() -> None:
+    text = """
+    kind = "standard"
+    profile_id = "earl/2"
+    modality = "PT"
+    spacing_mm = [3, 4.0, 4.0]
+    interpolation_order = 3
+    resolution_fwhm_mm = [6.0, 7, 7]
+    """
+    assert load_profile(text) == StandardProfile(
+        "earl/2", "PT", (3.0, 4.0, 4.0), 3, True, (6.0, 7.0, 7.0)
+    )
+
+
+def test_feature_profile_from_toml() -> None:
+    text = """
+    kind = "feature"
+    profile_id = "mine/1"
+    discretisation = "fbn"
+    bin_width = 0.5
+    bin_count = 32
+    resegment_min = 0
+    families = ["uptake", "glcm"]
+    """
+    with pytest.raises(InvalidInputError, match="resegment_max"):
+        load_profile(text)
+    found = load_profile(text + "resegment_max = 30")
+    assert isinstance(found, FeatureProfile)
+    assert (found.resegment_max, found.families) == (30.0, ("uptake", "glcm"))
+
+
+GOOD = 'kind = "standard"\nprofile_id = "a/1"\nmodality = "PT"\nspacing_mm = [4, 4, 4]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("not toml", "not valid TOML"),
+        ('profile_id = "a"', "profile kind"),
+        ('kind = "other"', "profile kind"),
+        (GOOD + "colour = 1", "unknown profile keys \\['colour'\\]"),
+        (GOOD + 'anti_alias = "yes"', "anti_alias"),
+        (GOOD + "anti_alias = 1", "anti_alias"),
+        (GOOD + "interpolation_order = 2", "interpolation order"),
+        (GOOD + "fill_value = true", "fill_value"),
+        (GOOD + "resolution_fwhm_mm = [-1, 1, 1]", "FWHM"),
+        (GOOD.replace("[4, 4, 4]", "[4, 4]"), "spacing_mm"),
+        (GOOD.replace("[4, 4, 4]", "[4, 4, 0]"), "spacing"),
+        (GOOD.replace("[4, 4, 4]", "4"), "spacing_mm"),
+        (GOOD.replace('"PT"', '"MR"'), "modality"),
+        ('kind = "standard"\nmodality = "PT"', "missing"),
+    ],
+)
+def test_mistakes_are_named(text: str, complaint: str) -> None:
+    with pytest.raises(InvalidInputError, match=complaint):
+        load_profile(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bin_width": 0.0}, {"bin_count": 1}, {"resegment_max": -1.0}, {"glcm_distance": 0},
+        {"threshold_suv": float("nan")}, {"minimum_volume_ml": -1.0}, {"families": ()},
+        {"discretisation": "fbx"}, {"profile_id": ""},
+    ],
+)  # fmt: skip
+def test_impossible_feature_profiles(change: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError):
+        replace(PET_FBS_025, **change)  # type: ignore[arg-type]
