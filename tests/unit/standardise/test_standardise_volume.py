@@ -319,6 +319,6 @@ def test_matrix_rows_sum_to_one() -> None:
 def test_whole_body_pet_takes_little_time() -> None:
     old = grid((267, 128, 128), (3.27, 4.6875, 4.6875))
     volume = ImageVolume(np.ones(old.shape, np.float32), old, "SUVbw")
-    start = time.perf_counter()
+    start = time.process_time()
     standardise(volume, PET_4MM)
-    assert time.perf_counter() - start < 5  # 0.1 s on an idle core
+    assert time.process_time() - start < 5  # 0.1 s on an idle core
