@@ -72,7 +72,6 @@ def add_patient(ds: Dataset, patient: Patient) -> None:
     """Patient and Patient Study modules (PS3.3 C.7.1.1, C.7.2.2)."""
     ds.PatientName = f"SIM^{patient.centre}-{patient.number:03d}"
     ds.PatientID = patient.patient_id
-    ds.IssuerOfPatientID = f"SIMULATED-{patient.centre}"
     ds.PatientBirthDate = dicom_date(patient.birth_date)
     ds.PatientSex = patient.sex
     ds.OtherPatientIDs = f"SIMCASE{patient.centre}{patient.number:05d}"

@@ -25,7 +25,7 @@ def _centre(row: dict[str, str]) -> np.ndarray:
 
 def _volume(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Dataset]]:
     """Values (z, y, x), LPS of the first voxel, spacing (x, y, z), slices."""
-    slices = [pydicom.dcmread(path) for path in folder.iterdir()]
+    slices: list[Dataset] = [pydicom.dcmread(path) for path in folder.iterdir()]
     slices.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
     z = [float(ds.ImagePositionPatient[2]) for ds in slices]
     dy, dx = (float(v) for v in slices[0].PixelSpacing)
@@ -155,7 +155,7 @@ def test_dcm2niix_reads_the_same_volume(
     all_dialects: Path, tmp_path: Path, centre: str, modality: str
 ) -> None:
     folder = all_dialects / "dicom" / centre / f"SIM-{centre}-001" / modality
-    from dcm2niix import bin as program
+    from dcm2niix import bin as program  # type: ignore[import-untyped]
 
     done = subprocess.run(
         [program, "-z", "n", "-b", "n", "-f", "image", "-o", str(tmp_path), str(folder)],
