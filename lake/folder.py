@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lake.keys import SECRET_FILE, KeyStore
 from lake.settings import SETTINGS_FILE, LakeSettings, dump_settings, read_settings
 from schemas.errors import InvalidInputError, NotFoundInLakeError, StorageError
 
@@ -16,6 +17,7 @@ from schemas.errors import InvalidInputError, NotFoundInLakeError, StorageError
 CREATING_MARK: Final = ".tracerlake-creating"
 SUBFOLDERS: Final = ("tables", "volumes", "reports")
 CATALOG_FILE: Final = "catalog.sqlite"
+KEY_FINGERPRINT_FILE: Final = "key.fingerprint"
 LOCK_FILE: Final = ".writer.lock"
 
 
@@ -133,6 +135,37 @@ def require_writable(folder: LakeFolder) -> None:
             f"this account may not write to {folder.path}; open it read-only, or change its "
             "permissions"
         )
+
+
+def open_keys(folder: LakeFolder) -> KeyStore:
+    """Open the key store of a lake, and make sure that it is the one it was filled with.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is another one, or has gone.
+    StorageError
+        As `KeyStore.open_or_create`.
+    """
+    place = folder.settings.key_folder
+    known = folder.path / KEY_FINGERPRINT_FILE
+    expected = known.read_text(encoding="ascii").strip() if known.is_file() else None
+    if expected is not None and not (place / SECRET_FILE).exists():
+        raise InvalidInputError(
+            f"the key of this lake is not in {place}; set key_dir in {SETTINGS_FILE} or "
+            "TRACERLAKE_KEY_DIR to the folder that holds it, or restore it from a backup"
+        )
+    keys = KeyStore.open_or_create(place)
+    found = keys.fingerprint(folder.settings.lake_id)
+    if expected is None and os.access(folder.path, os.W_OK):
+        known.write_text(found + "\n", encoding="ascii")
+    elif expected not in (None, found):
+        raise InvalidInputError(
+            f"the key in {place} is not the one this lake was filled with; set key_dir in "
+            f"{SETTINGS_FILE} or TRACERLAKE_KEY_DIR to the right folder (another key would give "
+            "every patient a second pseudonym)"
+        )
+    return keys
 
 
 def _prepare(path: Path) -> None:

@@ -5,6 +5,8 @@ It never lies inside a lake, so that a lake can be copied or shared without it.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 import sqlite3
@@ -76,6 +78,11 @@ class KeyStore:
                 f"{SETTINGS_FILE} or TRACERLAKE_KEY_DIR to a folder of your own outside the lake"
             ) from error
         return store
+
+    def fingerprint(self, lake_id: str) -> str:
+        """Value by which a lake knows its key again; it says nothing about the key."""
+        text = f"tracerlake key of {lake_id}".encode()
+        return hmac.new(self._secret, text, hashlib.sha256).hexdigest()
 
     @property
     def secret(self) -> bytes:

@@ -13,7 +13,7 @@ import duckdb
 
 from lake import catalog, digest, queries
 from lake.catalog import READER
-from lake.folder import LakeFolder
+from lake.folder import LakeFolder, open_keys
 from lake.keys import KeyStore
 from lake.settings import LakeSettings
 from lake.snapshots import Snapshot, list_snapshots, snapshot_at
@@ -114,14 +114,17 @@ class Lake:
         return int(row[0]) if row else 0
 
     def keys(self) -> KeyStore:
-        """Open the key holder's folder of this lake.
+        """Open the key holder's folder of this lake (the first time: make it).
 
         Raises
         ------
-        InvalidInputError, StorageError
+        InvalidInputError
+            As `KeyStore.open_or_create`, and if the key is not the one that the lake was filled
+            with: another key would give every patient a second pseudonym.
+        StorageError
             As `KeyStore.open_or_create`.
         """
-        return KeyStore.open_or_create(self.settings.key_folder)
+        return open_keys(self._folder)
 
     def sql(
         self, query: str, params: Sequence[object] | Mapping[str, object] | None = None

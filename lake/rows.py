@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 
+import numpy as np
 import pyarrow as pa
 
 from schemas.columns import Column
@@ -13,6 +15,35 @@ from schemas.tables import STORED, Table
 
 _STORED = {table.name: table for table in STORED}
 _SHOWN = 5
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, (float, np.floating)):
+        return float(value).is_integer()
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray))
+
+
+#: What Arrow would convert without a word is refused: fractions to whole numbers, truth to numbers,
+#: numbers to times, a text to a list of its letters.
+_ACCEPTED: dict[str, Callable[[object], bool]] = {
+    "string": lambda v: isinstance(v, str),
+    "int": _is_whole,
+    "float": _is_number,
+    "bool": lambda v: isinstance(v, (bool, np.bool_)),
+    "date": lambda v: isinstance(v, date) and not isinstance(v, datetime),
+    "timestamp": lambda v: isinstance(v, datetime),
+    "list<string>": _is_list,
+    "list<float>": _is_list,
+    "list<int>": lambda v: isinstance(v, (list, tuple, np.ndarray)) and all(map(_is_whole, v)),
+}
 
 
 def stored_table(name: str) -> Table:
@@ -66,26 +97,20 @@ def _names(rows: Sequence[Row]) -> list[str]:
 
 def _build(table: Table, column: Column, rows: Sequence[Row]) -> pa.Array:
     values = [row.get(column.name) for row in rows]
-    try:
-        return pa.array(values, type=column.arrow_type)
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        pa.ArrowNotImplementedError,
-        OverflowError,
-    ) as error:
-        bad = [
-            key_text(table, row)
-            for row, value in zip(rows, values, strict=True)
-            if not _fits(value, column.arrow_type)
-        ]
-        raise _wrong_type(table, column, bad) from error
+    fits = _ACCEPTED[column.type]
+    bad = [i for i, value in enumerate(values) if value is not None and not fits(value)]
+    if not bad:
+        try:
+            return pa.array(values, type=column.arrow_type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            bad = [i for i, v in enumerate(values) if not _converts(v, column.arrow_type)]
+    raise _wrong_type(table, column, [key_text(table, rows[i]) for i in bad])
 
 
-def _fits(value: object, arrow_type: pa.DataType) -> bool:
+def _converts(value: object, arrow_type: pa.DataType) -> bool:
     try:
         pa.array([value], type=arrow_type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return False
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -186,9 +187,8 @@ def read_settings(path: Path) -> LakeSettings:
 def dump_settings(settings: LakeSettings) -> str:
     """Write settings as TOML; keys at their default stay out, so that defaults can improve."""
     chosen = settings.model_dump(mode="json", exclude_defaults=True)
-    chosen.pop("key_dir", None)
-    if "key_dir" in settings.model_fields_set and settings.key_dir is not None:
-        chosen["key_dir"] = str(settings.key_dir)
+    if chosen.get("key_dir") == os.environ.get("TRACERLAKE_KEY_DIR"):
+        chosen.pop("key_dir", None)  # of this session, not of the lake
     chosen = {"format": settings.format, **chosen}
     scalars = {k: v for k, v in chosen.items() if not isinstance(v, dict)}
     lines = [
