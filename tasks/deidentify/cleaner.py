@@ -37,6 +37,7 @@ _CODE_VALUE: Final = Tag(0x0008, 0x0100)
 _PUBLISHED_SCHEMES: Final = frozenset(
     {"DCM", "SRT", "SCT", "SNM3", "UCUM", "LN", "FMA", "RADLEX", "NCIt", "UMLS", "99SDM", "MA"}
 )
+_PARSED: Final = frozenset({"DS", "IS"})
 _LONG_NUMBER: Final = re.compile(r"\d{5}")
 #: Deeper nesting occurs in no definition and could exhaust the stack.
 _DEEPEST: Final = 16
@@ -115,11 +116,19 @@ class Cleaner:
         elif rule.action is Action.EMPTY:
             safe = new_element(tag, rule.vr, [])
         elif rule.action is Action.NUMBER:
-            safe = checked_number(element, rule.vr, rule.max_values)
+            safe = self._number(element, rule)
         elif rule.action is Action.CODE:
             safe = self._code(dataset, tag, rule)
         else:
             safe = self._text(element, rule)
+        return safe
+
+    def _number(self, element: Element, rule: Rule) -> Element | None:
+        safe = checked_number(element, rule.vr, rule.max_values)
+        value = None if safe is None else safe.value
+        # Binary numbers could spell out anything; DS and IS have been parsed.
+        if isinstance(value, bytes) and rule.vr not in _PARSED and self._known.is_spelt_in(value):
+            return None
         return safe
 
     def _text(self, element: Element, rule: Rule) -> Element | None:

@@ -107,6 +107,7 @@ class IdentifierFilter:
         }
         self._words = frozenset(w for w in found if len(w) >= 3 and not is_allowed(w))
         self._long = tuple(w for w in self._words if len(w) >= 4)
+        self._bytes = tuple(w.encode() for w in self._long)
 
     def is_clean(self, text: str) -> bool:
         """Say whether a text holds none of the words, nor a long one inside another word."""
@@ -116,3 +117,8 @@ class IdentifierFilter:
         return self._words.isdisjoint(_WORD.findall(folded)) and not any(
             word in folded for word in self._long
         )
+
+    def is_spelt_in(self, data: bytes) -> bool:
+        """Say whether one of the long words stands in binary data."""
+        folded = data.lower() if len(data) >= 4 else b""
+        return any(word in folded for word in self._bytes) if folded else False
