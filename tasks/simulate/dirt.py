@@ -129,7 +129,10 @@ def _small_series(settings: StudySettings, profile: CentreProfile, number: int) 
     scan = pet_scan(settings, _person(settings, number), profile)
     slices = pet_datasets(scan)
     start = len(slices) // 2
-    return slices[start : start + _SLICES]
+    chosen = slices[start : start + _SLICES]
+    for ds in chosen:
+        ds.add_new("NumberOfSlices", "US", _SLICES)  # a new element: the slices share the old one
+    return chosen
 
 
 def _truncated(settings: StudySettings, profile: CentreProfile, folder: Path) -> ExpectedOutcome:
