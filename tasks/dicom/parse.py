@@ -53,6 +53,7 @@ def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
             dataset = pydicom.dcmread(
                 io.BytesIO(data), stop_before_pixels=not with_pixels, force=not layout.has_magic
             )
+            _drop_unreadable(dataset.file_meta, 0)
             if "TransferSyntaxUID" not in dataset.file_meta:
                 dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(layout.transfer_syntax_uid)
             _drop_unreadable(dataset, 0)
@@ -85,10 +86,16 @@ def _drop_unreadable(dataset: Dataset, depth: int) -> None:
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Let pydicom neither warn about unusual values nor refuse them.
+    """Let pydicom neither warn about unusual values, nor log, nor refuse them.
 
-    Warnings quote values, which may identify a person; what matters to us is checked by us.
+    Its messages quote values, which may identify a person; what matters to us is checked by us.
     """
-    with warnings.catch_warnings(), config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        yield
+    log = logging.getLogger("pydicom")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings(), config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

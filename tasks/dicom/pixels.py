@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
 
 from schemas.errors import RejectedObjectError
 from tasks.dicom.parse import quiet_pydicom
@@ -63,6 +64,20 @@ def mask_unused_bits(stored: StoredArray, form: PixelFormat) -> StoredArray:
     return shifted
 
 
+def transfer_syntax(dataset: Dataset) -> UID:
+    """Return the transfer syntax of a parsed object.
+
+    Raises
+    ------
+    RejectedObjectError
+        ``undecodable_pixels`` if it is none of the standard's.
+    """
+    syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
+    if not syntax.is_transfer_syntax or syntax.is_private:
+        raise RejectedObjectError("undecodable_pixels", "the transfer syntax is not a standard one")
+    return syntax
+
+
 def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
     """Decode the stored values of any transfer syntax that the installed decoders know.
 
@@ -84,7 +99,7 @@ def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
     """
     if "PixelData" not in dataset:
         raise RejectedObjectError("missing_attribute", "PixelData is absent")
-    syntax = dataset.file_meta.TransferSyntaxUID
+    syntax = transfer_syntax(dataset)
     if not syntax.is_compressed and len(dataset.PixelData or b"") < form.n_bytes:
         raise RejectedObjectError(
             "truncated", f"expected {form.n_bytes} bytes of pixels, got {len(dataset.PixelData)}"

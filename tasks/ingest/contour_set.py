@@ -24,7 +24,6 @@ from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.series_row import common_row
 
 
-
 @dataclass(slots=True)
 class _Regions:
     """Rows of the regions of one series as they grow, object by object."""

@@ -15,7 +15,7 @@ from schemas.geometry import Geometry
 from tasks.dicom import values
 from tasks.dicom.elements import DatasetElements
 from tasks.dicom.functional_groups import read_frames
-from tasks.dicom.pixels import decoded_pixels
+from tasks.dicom.pixels import decoded_pixels, transfer_syntax
 from tasks.dicom.slices import PixelFormat, read_pixel_format
 from tasks.dicom.sparse_stack import sparse_geometry
 from tasks.ingest.limits import Limits
@@ -127,7 +127,7 @@ def _pixel_format(dataset: Dataset, kind: str) -> PixelFormat:
 
 def _binary_frames(dataset: Dataset, form: PixelFormat) -> NDArray[np.bool_]:
     """Unpack single bits: frames follow each other without padding, least significant bit first."""
-    if form.bits_allocated != 1 or dataset.file_meta.TransferSyntaxUID.is_compressed:
+    if form.bits_allocated != 1 or transfer_syntax(dataset).is_compressed:
         return decoded_pixels(dataset, form).astype(np.bool_)
     packed = np.frombuffer(dataset.get("PixelData") or b"", np.uint8)
     count = form.n_frames * form.rows * form.columns

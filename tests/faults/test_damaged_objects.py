@@ -81,7 +81,7 @@ def test_random_damage(kind: str, implicit: bool) -> None:
 
 
 def test_garbage_after_the_magic() -> None:
-    rng = random.Random(3)
+    rng = random.Random(7)
     for size in (133, 500, 5000):
         content = bytes(128) + b"DICM" + rng.randbytes(size)
         (found,) = settle([content])

@@ -78,7 +78,7 @@ def test_several_objects_of_one_series_are_numbered_on() -> None:
     second.SOPInstanceUID = SERIES + ".77.2"
     (converted,) = convert_all([structure_set({"a": [SQUARE], "b": [SQUARE]}), second])
     numbers = [s["segment_number"] for s in converted.rows["segments"]]
-    assert sorted(numbers) == [1, 2, 3]
+    assert sorted(map(str, numbers)) == ["1", "2", "3"]
     assert len({(c["segment_number"], c["contour_index"]) for c in converted.rows["contours"]}) == 3
 
 

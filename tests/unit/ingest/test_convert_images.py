@@ -91,7 +91,9 @@ def test_series_row() -> None:
     key = pseudonymiser.patient_key("4711")
     assert set(row) <= set(TABLES["series"].columns)
     assert row["patient_key"] == key
-    shifted = dt.datetime.fromisoformat("2024-01-05T10:10") + dt.timedelta(pseudonymiser.shift_days(key))
+    shifted = dt.datetime.fromisoformat("2024-01-05T10:10") + dt.timedelta(
+        pseudonymiser.shift_days(key)
+    )
     assert row["acquisition_datetime"] == shifted
     assert row["injection_datetime"] == shifted - dt.timedelta(hours=1)
     assert row["radiopharmaceutical"] == "FDG"

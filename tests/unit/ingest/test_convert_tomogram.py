@@ -16,7 +16,8 @@ def test_frames_along_the_normal() -> None:
     (volume,) = converted.raw
     np.testing.assert_array_equal(volume.stored, STORED)
     np.testing.assert_allclose(
-        volume.geometry.affine, [[4.5, 0, 0, -50], [0, 5, 0, -60], [0, 0, 4, 100], [0, 0, 0, 1]]
+        volume.geometry.affine,
+        np.array([[4.5, 0, 0, -50], [0, 5, 0, -60], [0, 0, 4, 100], [0, 0, 0, 1]]),
     )
     assert volume.value_unit == "CNTS"
     assert volume.suv_factor is None
