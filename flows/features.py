@@ -54,6 +54,7 @@ def extract_features(
     location: str,
     *,
     profile: str = "pet-fbs-0.25/1",
+    profile_without_suv: str = "pet-fbn-64/1",
     dask_address: str | None = None,
     workers: int | None = None,
 ) -> dict[str, int]:
@@ -67,20 +68,21 @@ def extract_features(
     location : str
         The lake.
     profile : str
-        Name in `schemas.profiles.FEATURE_PROFILES`.
+        Name in `schemas.profiles.FEATURE_PROFILES`, for volumes in SUV.
+    profile_without_suv : str
+        The same for counts and Bq/ml, where a bin width in SUV has no meaning.
 
     Returns
     -------
     dict
         ``n_written``: ROIs measured; ``n_failed``: volumes that could not be measured.
     """
+    parameters = {"profile": profile, "profile_without_suv": profile_without_suv}
     with (
         lake.open(location) as lk,
-        run_record(
-            lk, "extract_features", {"profile": profile}, prefect_id=str(flow_run.id)
-        ) as log,
+        run_record(lk, "extract_features", parameters, prefect_id=str(flow_run.id)) as log,
     ):
-        jobs = missing_jobs(lk, _profile(profile))
+        jobs = missing_jobs(lk, _profile(profile), _profile(profile_without_suv))
         get_run_logger().info("%d volumes to measure", len(jobs))
         if not jobs:
             return {"n_written": 0, "n_failed": 0}
@@ -101,7 +103,9 @@ def _profile(name: str) -> FeatureProfile:
     return FEATURE_PROFILES[name]
 
 
-def missing_jobs(lk: lake.Lake, profile: FeatureProfile) -> list[FeatureJob]:
+def missing_jobs(
+    lk: lake.Lake, suv_profile: FeatureProfile, other_profile: FeatureProfile
+) -> list[FeatureJob]:
     """Jobs for standard volumes whose ROIs have not been measured from the same inputs."""
     done = done_digests(lk, "rois")
     drawn = _drawn_rois(lk)
@@ -112,6 +116,7 @@ def missing_jobs(lk: lake.Lake, profile: FeatureProfile) -> list[FeatureJob]:
         found = drawn.get(uid) or drawn.get(frame) or []
         if not found and unit != "SUVbw":
             continue  # nothing drawn, and no SUV to put a threshold on
+        profile = suv_profile if unit == "SUVbw" else other_profile
         inputs = [key for key, _ in found]
         digest = input_digest(_ALGORITHM, volume_id, profile.digest(), inputs)
         if digest in done:
@@ -150,15 +155,15 @@ def publish(lk: lake.Lake, log: RunLog, batch: list[Done[FeatureJob, MeasuredVol
     """Commit the ROIs of a batch of volumes; what was measured on them before goes."""
     measured = [done.result for done in batch if done.result is not None]
     failed = [_failure(d.job, d.error) for d in batch if d.result is None]
-    profile_id = batch[0].job.profile.profile_id
-    roi_ids = _previous_rois(lk, measured, profile_id)
+    profile_ids = sorted({done.job.profile.profile_id for done in batch})
+    roi_ids = _previous_rois(lk, measured, profile_ids)
     rows: dict[str, list[Row]] = defaultdict(list)
     for volume in measured:
         for table, found in volume.rows.items():
             rows[table].extend(log.stamp(found))
 
     def write(tx: lake.Transaction) -> None:
-        _forget_previous(tx, measured, profile_id, roi_ids)
+        _forget_previous(tx, measured, profile_ids, roi_ids)
         for table in ("volumes", "rois", "features", "findings"):
             if rows[table]:
                 tx.insert(table, rows[table])
@@ -172,24 +177,26 @@ def publish(lk: lake.Lake, log: RunLog, batch: list[Done[FeatureJob, MeasuredVol
 
 
 def _forget_previous(
-    tx: lake.Transaction, measured: list[MeasuredVolume], profile_id: str, roi_ids: list[str]
+    tx: lake.Transaction, measured: list[MeasuredVolume], profile_ids: list[str], roi_ids: list[str]
 ) -> None:
-    """Delete what earlier runs measured on these series with this profile (history keeps it)."""
+    """Delete what earlier runs measured on these series with these profiles (history keeps it)."""
     uids = sorted({m.series_instance_uid for m in measured})
-    mine = {"series_instance_uid": uids, "feature_profile": [profile_id]}
+    mine = {"series_instance_uid": uids, "feature_profile": profile_ids}
     tx.delete("rois", mine)
     tx.delete("features", mine)
-    masks = {"series_instance_uid": uids, "zone": ["mask"], "profile_id": [profile_id]}
+    masks = {"series_instance_uid": uids, "zone": ["mask"], "profile_id": profile_ids}
     tx.delete("volumes", masks)
     volume_ids = [m.volume_id for m in measured]
     tx.delete("findings", {"subject_id": [*roi_ids, *volume_ids]})
 
 
-def _previous_rois(lk: lake.Lake, measured: list[MeasuredVolume], profile_id: str) -> list[str]:
+def _previous_rois(
+    lk: lake.Lake, measured: list[MeasuredVolume], profile_ids: list[str]
+) -> list[str]:
     rows = lk.sql(
-        "SELECT roi_id FROM rois WHERE feature_profile = $profile "
+        "SELECT roi_id FROM rois WHERE list_contains($profiles, feature_profile) "
         "AND list_contains($uids, series_instance_uid)",
-        {"profile": profile_id, "uids": [m.series_instance_uid for m in measured]},
+        {"profiles": profile_ids, "uids": [m.series_instance_uid for m in measured]},
     ).fetchall()
     return [roi_id for (roi_id,) in rows]
 

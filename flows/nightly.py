@@ -8,6 +8,7 @@ from typing import TypedDict
 from prefect import flow
 
 from flows.clinical import ingest_clinical
+from flows.cluster import open_cluster
 from flows.features import extract_features
 from flows.harmonise import harmonise
 from flows.ingest import ingest
@@ -44,22 +45,17 @@ def nightly(
     sources, redcap, fhir : list of str or None
         Where images and clinical data come from.
     """
-    stages: dict[str, Mapping[str, object]] = {}
-    if sources:
-        stages["Input objects"] = ingest(
-            location, sources, dask_address=dask_address, workers=workers
+    with open_cluster(dask_address, workers=workers) as client:
+        address = str(client.scheduler.address)
+        stages: dict[str, Mapping[str, object]] = {}
+        if sources:
+            stages["Input objects"] = ingest(location, sources, dask_address=address)
+        if redcap or fhir:
+            stages["Clinical records"] = ingest_clinical(location, redcap=redcap, fhir=fhir)
+        stages["Standard volumes"] = standardise(
+            location, pet_profile=pet_profile, ct_profile=ct_profile, dask_address=address
         )
-    if redcap or fhir:
-        stages["Clinical records"] = ingest_clinical(location, redcap=redcap, fhir=fhir)
-    stages["Standard volumes"] = standardise(
-        location,
-        pet_profile=pet_profile,
-        ct_profile=ct_profile,
-        dask_address=dask_address,
-        workers=workers,
-    )
-    stages["ROIs"] = extract_features(
-        location, profile=feature_profile, dask_address=dask_address, workers=workers
-    )
-    stages["Harmonised values"] = harmonise(location, profile=feature_profile)
-    return {"stages": stages, "report": str(build_report(location))}
+        stages["ROIs"] = extract_features(location, profile=feature_profile, dask_address=address)
+        stages["Harmonised values"] = harmonise(location, profile=feature_profile)
+        report = build_report(location, dask_address=address)
+    return {"stages": stages, "report": str(report)}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -17,21 +16,26 @@ import pyarrow as pa
 from jinja2 import Environment, select_autoescape
 
 import lake
+from flows.cluster import open_cluster, stream
 from flows.progress import stage
 from flows.report.contents import PATIENTS, distributions, sections
 from flows.runs import code_version
-from flows.work.pictures import PictureJob, Pictures, draw
+from flows.work.pictures import PictureJob, Pictures, draw_numbered
 from schemas.errors import InvalidInputError, StorageError
 from schemas.features import FEATURES
 from schemas.geometry import FloatArray
 from tasks.pictures.distributions import distributions_png
 
+logger = logging.getLogger(__name__)
+
 #: Pictures in one report; a bigger lake shows the first ones and says so.
 _MAX_PICTURES: Final = 60
 
 
-def build_report(location: str, output: Path | None = None) -> Path:
-    """Write the report of a lake as one HTML file.
+def build_report(
+    location: str, output: Path | None = None, *, dask_address: str | None = None
+) -> Path:
+    """Write the report of a lake as one HTML file; its pictures are drawn over Dask.
 
     Parameters
     ----------
@@ -39,6 +43,8 @@ def build_report(location: str, output: Path | None = None) -> Path:
         The lake.
     output : Path or None
         File to write; None: ``reports/latest.html`` in the lake's folder.
+    dask_address : str or None
+        Existing Dask scheduler; None for a local cluster.
 
     Returns
     -------
@@ -55,7 +61,7 @@ def build_report(location: str, output: Path | None = None) -> Path:
     if output is not None and output.is_dir():
         raise InvalidInputError(f"{output} is a folder; give the name of an HTML file")
     with lake.open(location, read_only=True) as lk:
-        html = _html(lk)
+        html = _html(lk, dask_address)
         path = output if output is not None else lk.location / "reports" / "latest.html"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -67,9 +73,9 @@ def build_report(location: str, output: Path | None = None) -> Path:
     return path.resolve()
 
 
-def _html(lk: lake.Lake) -> str:
+def _html(lk: lake.Lake, dask_address: str | None) -> str:
     jobs = _picture_jobs(lk)
-    drawn = _draw_all(lk.volumes_root, jobs)
+    drawn = _draw_all(lk.volumes_root, jobs, dask_address)
     environment = Environment(autoescape=select_autoescape(default_for_string=True))
     environment.filters["cell"] = _cell
     template = environment.from_string(
@@ -83,7 +89,7 @@ def _html(lk: lake.Lake) -> str:
         n_centres=_one(lk, "SELECT count(DISTINCT centre) FROM series"),
         sections=sections(lk),
         patients=[(j.title, _data_url(p.mip), p.slices and _data_url(p.slices))
-                  for j, p in zip(jobs, drawn, strict=True)],
+                  for j, p in zip(jobs, drawn, strict=True) if p is not None],
         limited=len(jobs) == _MAX_PICTURES,
         distributions=[_data_url(png) for png in _distribution_pictures(lk)],
     )  # fmt: skip
@@ -108,17 +114,20 @@ def _picture_jobs(lk: lake.Lake) -> list[PictureJob]:
     return jobs
 
 
-def _draw_all(volumes_root: str, jobs: list[PictureJob]) -> list[Pictures]:
+def _draw_all(
+    volumes_root: str, jobs: list[PictureJob], dask_address: str | None
+) -> list[Pictures | None]:
+    """Draw every job, in order; a picture that cannot be drawn is left out of the report."""
+    drawn: list[Pictures | None] = [None] * len(jobs)
     if not jobs:
-        return []
-    drawn = []
-    workers = min(os.cpu_count() or 1, len(jobs))
-    with (
-        stage("pictures", len(jobs)) as progress,
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-    ):
-        for pictures in pool.map(partial(draw, volumes_root), jobs):
-            drawn.append(pictures)
+        return drawn
+    with open_cluster(dask_address) as client, stage("pictures", len(jobs)) as progress:
+        numbered = partial(draw_numbered, volumes_root)
+        for done in stream(client, numbered, enumerate(jobs)):
+            number, job = done.job
+            if done.result is None:
+                logger.warning("no picture of volume %s: %s", job.volume_path, type(done.error))
+            drawn[number] = done.result
             progress.advance("pictures")
     return drawn
 

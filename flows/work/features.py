@@ -184,17 +184,10 @@ def _roi_row(
     }
 
 
-def _unit(name: str, image_unit: str) -> str | None:
-    """Name the unit of a feature; those in the image's own unit get it here."""
-    unit = FEATURES[name].unit
-    own = "g/ml" if image_unit == "SUVbw" else image_unit
-    return None if unit is None else unit.replace("{image}2", f"({own})2").replace("{image}", own)
-
-
 def _feature_rows(common: Row, values: Mapping[str, float], image_unit: str) -> list[Row]:
     return [
         {**common, "feature": name, "ibsi_code": FEATURES[name].ibsi_code,
-         "unit": _unit(name, image_unit), "value": value if np.isfinite(value) else None}
+         "unit": FEATURES[name].unit_for(image_unit), "value": value if np.isfinite(value) else None}
         for name, value in values.items()
     ]  # fmt: skip
 

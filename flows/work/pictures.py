@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lake.volumes import read_image, read_mask
 from schemas.geometry import Geometry
-from schemas.volume import MaskVolume
+from schemas.volume import ImageVolume, MaskVolume
 from tasks.pictures.mip import mip_png
 from tasks.pictures.slices import slices_png
 
@@ -51,14 +51,30 @@ class Pictures:
 def draw(volumes_root: str, job: PictureJob) -> Pictures:
     """Draw the maximum intensity projections, and the planes if asked for."""
     image = read_image(volumes_root, job.volume_path)
-    mask = union(image.geometry, (read_mask(volumes_root, p) for p in job.mask_paths))
+    masks = [read_mask(volumes_root, p) for p in job.mask_paths]
+    mask = union(image.geometry, masks)
     mip = mip_png(image, mask, title=job.title)
     if not job.with_slices:
         return Pictures(mip, None)
     ct = read_image(volumes_root, job.ct_path) if job.ct_path else None
     if ct is not None and ct.values.shape != image.values.shape:
         ct = None
-    return Pictures(mip, slices_png(image, mask, ct, title=job.title))
+    return Pictures(mip, slices_png(image, _hottest(image, masks), ct, title=job.title))
+
+
+def draw_numbered(volumes_root: str, numbered: tuple[int, PictureJob]) -> Pictures:
+    """Draw one of several jobs; its number is for whoever collects them."""
+    return draw(volumes_root, numbered[1])
+
+
+def _hottest(image: ImageVolume, masks: list[MaskVolume]) -> NDArray[np.bool_]:
+    """Mask of the ROI with the highest voxel: the planes go through that one."""
+    whole = [union(image.geometry, [mask]) for mask in masks]
+    return max(
+        whole,
+        key=lambda mask: float(image.values[mask].max()),
+        default=np.zeros(image.geometry.shape, dtype=bool),
+    )
 
 
 def union(grid: Geometry, masks: Iterable[MaskVolume]) -> NDArray[np.bool_]:
