@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pydicom
 import pytest
-from pydicom.datadict import DicomDictionary, tag_for_keyword
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag, Tag
@@ -24,11 +25,13 @@ from tasks.deidentify import (
     patient_identity,
 )
 from tasks.deidentify.actions import RULES, Action
+from tasks.deidentify.dates import shift_da
 
 PSEUDONYMS = Pseudonymiser(b"0123456789abcdef", {"Klinik Zwiebelstadt": "centre-z"})
 PATIENT = "ZWIEBEL-4711"
 KEY = PSEUDONYMS.patient_key(PATIENT)
-DAYS = PSEUDONYMS.shift_days(KEY)
+#: The study's day after the shift.
+PSEUDONYMS_DAY = shift_da("20240301", PSEUDONYMS.shift_days(KEY))
 #: Whatever of these is found in the result has leaked.
 PLANTED = ("zwiebel", "4711", "19650312", "1.2.3.4.5", "hackebeil")
 BULK = {tag for tag, rule in RULES.items() if rule.action is Action.BULK}
@@ -187,9 +190,6 @@ def test_private_elements_go_but_for_the_safe_ones(implicit: bool) -> None:
     assert len(private) == 6
 
 
-PSEUDONYMS_DAY = __import__("tasks.deidentify.dates", fromlist=["x"]).shift_da("20240301", DAYS)
-
-
 def test_private_values_must_be_what_their_element_is() -> None:
     ds = _header()
     block = ds.private_block(0x7053, "Philips PET Private Group", create=True)
@@ -249,8 +249,8 @@ def test_uids_map_consistently_and_classes_stay() -> None:
     reference.ReferencedSOPClassUID = ds.SOPClassUID
     ds.ReferencedImageSequence = [reference]
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = "1.2.840.113619.5.2"  # a vendor's own
-    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4.5.1"
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.UID("1.2.840.113619.5.2")  # a vendor's own
+    ds.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID("1.2.3.4.5.1")
     ds.file_meta.SourceApplicationEntityTitle = "ZWIEBEL"
     safe = deidentify(ds, PSEUDONYMS)
     mapped = PSEUDONYMS.uid("1.2.3.4.5.1")

@@ -33,13 +33,18 @@ def test_a_file_and_a_file_uri(tmp_path: Path) -> None:
     assert ref.size_bytes == 1
 
 
+def _pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda p: p / "nowhere", "does not exist"),
         (lambda p: p, "empty folder"),
         (lambda p: (p / "zero").touch() or p / "zero", "empty file"),
-        (lambda p: os.mkfifo(p / "pipe") or p / "pipe", "neither a folder nor a file"),
+        (_pipe, "neither a folder nor a file"),
         (lambda p: "s3://bucket/key", "expected a file, zip, tar or link URI"),
         (lambda p: "zip:///a.zip!b", "expected a path or a file"),
     ],
