@@ -25,11 +25,17 @@ def content_digest(connection: duckdb.DuckDBPyConnection, alias: str) -> dict[st
     dict of str to str
         Table name to SHA-256 (hexadecimal).
     """
-    return {
-        table.name: _table_digest(connection, alias, table)
-        for table in STORED
-        if table.name not in EXCLUDED
-    }
+    cursor = connection.cursor()
+    cursor.execute("BEGIN")  # all tables at one snapshot, whoever writes meanwhile
+    try:
+        return {
+            table.name: _table_digest(cursor, alias, table)
+            for table in STORED
+            if table.name not in EXCLUDED
+        }
+    finally:
+        cursor.execute("ROLLBACK")
+        cursor.close()
 
 
 def _table_digest(connection: duckdb.DuckDBPyConnection, alias: str, table: Table) -> str:
