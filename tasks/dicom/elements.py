@@ -8,17 +8,16 @@ caller parses the object with pydicom instead.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from tasks.dicom.encoding import Layout
+from tasks.dicom.encoding import LONG_VR, Layout
 
 PIXEL_DATA: Final = 0x7FE00010
 _UNDEFINED: Final = 0xFFFFFFFF
-_LONG_VR: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _ITEM: Final = 0xFFFEE000
 _ITEM_END: Final = 0xFFFEE00D
 _SEQUENCE_END: Final = 0xFFFEE0DD
@@ -94,7 +93,7 @@ def find_elements(
         if explicit:
             group, element, vr, length = _EXPLICIT(data, position)
             value = position + 8
-            if vr in _LONG_VR:
+            if vr in LONG_VR:
                 if value + 4 > end:
                     raise BytesEndError(found)
                 length = _LONG(data, value)[0]
@@ -159,7 +158,7 @@ def _end_of_item(
         if explicit:
             vr, length = data[position + 4 : position + 6], length >> 16
             inner = vr != b"UN"
-            if vr in _LONG_VR:
+            if vr in LONG_VR:
                 if value + 4 > end:
                     break
                 length = _LONG(data, value)[0]
@@ -191,32 +190,42 @@ class RawElements:
     def __contains__(self, tag: int) -> bool:
         return tag in self.found
 
-    def text(self, tag: int) -> str | None:
-        """Text as in the file, without padding; None if absent or empty."""
+    def value(self, tag: int) -> bytes | None:
+        """Bytes of an element; None if absent."""
         place = self.found.get(tag)
         if place is None:
             return None
         offset, length = place
-        return self.data[offset : offset + length].decode("latin-1").strip(" \0") or None
+        return self.data[offset : offset + length]
+
+    def tags(self) -> Iterable[int]:
+        """Tags of all elements, ascending."""
+        return self.found
+
+    def text(self, tag: int) -> str | None:
+        """Text as in the file, without padding; None if absent or empty."""
+        value = self.value(tag)
+        return value.decode("latin-1").strip(" \0") or None if value else None
 
     def integer(self, tag: int) -> int | None:
         """First unsigned 16-bit value; None if absent or empty."""
-        offset, length = self.found.get(tag, (0, 0))
-        if length < 2:
-            return None
-        return int.from_bytes(self.data[offset : offset + 2], "little")
+        value = self.value(tag)
+        return int.from_bytes(value[:2], "little") if value and len(value) > 1 else None
 
     def key(self, tags: frozenset[int]) -> bytes:
         """Join the bytes of those of `tags` that are there, to tell headers apart."""
-        data = self.data
         return b"\x1e".join(
-            tag.to_bytes(4, "big") + data[offset : offset + length]
-            for tag, (offset, length) in self.found.items()
-            if tag in tags or (tag & 0x00010000 and _is_private_quantity(tag))
+            tag.to_bytes(4, "big") + (self.value(tag) or b"")
+            for tag in self.tags()
+            if tag in tags or (tag & 0x00010000 and is_private_quantity(tag))
         )
 
+    def short_key(self, tags: frozenset[int]) -> tuple[int, bytes]:
+        """Return a key that is quicker to make; equal ones mean equal keys, not the other way."""
+        return 0, self.key(tags)
 
-def _is_private_quantity(tag: int) -> bool:
+
+def is_private_quantity(tag: int) -> bool:
     """Private elements that SUV rules look at (GE 0009, Philips 7053, Siemens 0071)."""
     group, low = tag >> 16, tag & 0xFF
     if group == 0x0009:
@@ -253,12 +262,16 @@ class DatasetElements:
         first = value[0] if isinstance(value, (MultiValue, list, tuple)) and value else value
         return int(first) if isinstance(first, int) else None
 
+    def short_key(self, tags: frozenset[int]) -> tuple[int, bytes]:
+        """Return the key, marked as one that needs no longer one."""
+        return 0, self.key(tags)
+
     def key(self, tags: frozenset[int]) -> bytes:
         """Join the text of those of `tags` that are there, to tell headers apart."""
         return b"\x1e".join(
             int(tag).to_bytes(4, "big") + str(self.dataset[tag].value).encode()
             for tag in self.dataset.keys()  # noqa: SIM118 - a data set iterates over elements
-            if int(tag) in tags or (int(tag) & 0x00010000 and _is_private_quantity(int(tag)))
+            if int(tag) in tags or (int(tag) & 0x00010000 and is_private_quantity(int(tag)))
         )
 
 

@@ -14,11 +14,12 @@ EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
 #: Enough to tell DICOM from anything else.
 MAGIC_BYTES: Final = 132
 
-_LONG_VR: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+#: VRs whose length is stated in 4 bytes after 2 reserved ones (PS3.5 Table 7.1-1).
+LONG_VR: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _SHORT_VR: Final = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
 )
-_ANY_VR: Final = _LONG_VR | _SHORT_VR
+_ANY_VR: Final = LONG_VR | _SHORT_VR
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _after_meta(data: bytes, offset: int, *, has_magic: bool) -> Layout | None:
             return None
         element = struct.unpack_from("<H", data, position + 2)[0]
         vr = data[position + 4 : position + 6]
-        if vr in _LONG_VR:
+        if vr in LONG_VR:
             length, value = struct.unpack_from("<I", data, position + 8)[0], position + 12
         else:
             length, value = struct.unpack_from("<H", data, position + 6)[0], position + 8

@@ -20,7 +20,7 @@ from tasks.dicom.elements import (
 )
 from tasks.dicom.encoding import DEFLATED, Layout, read_layout
 from tasks.dicom.kinds import MEDIA_DIRECTORY, classify
-from tasks.dicom.parse import parse_dataset, quiet_pydicom
+from tasks.dicom.parse import parse_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,7 @@ def scan_object(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
         With `kind` and identifiers if it is to be converted, otherwise with outcome and reason.
     """
     try:
-        with quiet_pydicom():
-            return _scan(ref, reader)
+        return _scan(ref, reader)
     except RejectedObjectError as error:
         ignored = error.reason_code in IGNORED_KINDS
         outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED

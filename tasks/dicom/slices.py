@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +25,15 @@ _TIME_TAGS: Final = (
     tags.FRAME_REFERENCE_TIME,
     tags.ECHO_TIME,
 )
+_TIME_TAG_SET: Final = frozenset(_TIME_TAGS)
+#: What a sibling must have in common with another slice to take over its structure.
+_STRUCTURE_TAGS: Final = frozenset(
+    {
+        tags.SAMPLES_PER_PIXEL, tags.PHOTOMETRIC_INTERPRETATION, tags.NUMBER_OF_FRAMES, tags.ROWS,
+        tags.COLUMNS, tags.PIXEL_SPACING, tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT,
+        tags.PIXEL_REPRESENTATION, tags.IMAGE_ORIENTATION,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,43 @@ def read_slice_header(elements: Elements) -> SliceHeader:
         pixel_spacing=spacing,
         slope=slope,
         intercept=intercept,
-        time_key="|".join([elements.text(tag) or "" for tag in _TIME_TAGS]),
+        time_key=_time_key(elements),
+    )
+
+
+def read_sibling_header(
+    elements: Elements, differing: Collection[int], base: SliceHeader
+) -> SliceHeader:
+    """Read the header of a slice of which only some elements differ from another.
+
+    Parameters
+    ----------
+    elements : Elements
+        Of the slice.
+    differing : collection of int
+        Tags that may differ.
+    base : SliceHeader
+        Header of the other slice.
+
+    Raises
+    ------
+    RejectedObjectError
+        As `read_slice_header`.
+    """
+    uid = elements.text(tags.SOP_INSTANCE_UID)
+    if not uid or not _STRUCTURE_TAGS.isdisjoint(differing):
+        return read_slice_header(elements)
+    slope, intercept = read_rescale(elements)
+    same_time = _TIME_TAG_SET.isdisjoint(differing)
+    return SliceHeader(
+        sop_instance_uid=uid,
+        pixels=base.pixels,
+        position=numbers(elements, tags.IMAGE_POSITION, 3, "ImagePositionPatient"),
+        orientation=base.orientation,
+        pixel_spacing=base.pixel_spacing,
+        slope=slope,
+        intercept=intercept,
+        time_key=base.time_key if same_time else _time_key(elements),
     )
 
 
@@ -191,6 +237,10 @@ def numbers(elements: Elements, tag: int, count: int, name: str) -> tuple[float,
 def vectors(headers: list[SliceHeader], name: str) -> NDArray[np.float64]:
     """One attribute of all slices as an array (slice, component), float64."""
     return np.array([getattr(header, name) for header in headers], dtype=np.float64)
+
+
+def _time_key(elements: Elements) -> str:
+    return "|".join([elements.text(tag) or "" for tag in _TIME_TAGS])
 
 
 def _optional_number(elements: Elements, tag: int, default: float, name: str) -> float:

@@ -139,15 +139,19 @@ def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Dataset], NDArray[np
     RejectedObjectError
         ``mixed_quantification`` if patient, study or units differ; ``not_parseable``.
     """
-    place: dict[bytes, int] = {}
+    by_short_key: dict[tuple[int, bytes], int] = {}
+    by_key: dict[bytes, int] = {}
     headers: list[Dataset] = []
     index = np.empty(len(slices), dtype=np.intp)
     for i, item in enumerate(slices):
-        key = item.elements.key(QUANTITY_TAGS)
-        if key not in place:
-            place[key] = len(headers)
-            headers.append(_verified_header(item))
-        index[i] = place[key]
+        short = item.elements.short_key(QUANTITY_TAGS)
+        if short not in by_short_key:
+            key = item.elements.key(QUANTITY_TAGS)
+            if key not in by_key:
+                by_key[key] = len(headers)
+                headers.append(_verified_header(item))
+            by_short_key[short] = by_key[key]
+        index[i] = by_short_key[short]
     _require_one_value(headers)
     return headers, index
 

@@ -21,10 +21,16 @@ from tasks.dicom.elements import (
     UnusualEncodingError,
     find_elements,
 )
-from tasks.dicom.encoding import read_layout
+from tasks.dicom.encoding import Layout, read_layout
 from tasks.dicom.parse import parse_dataset
 from tasks.dicom.pixels import StoredArray, decoded_pixels, native_pixels
-from tasks.dicom.slices import PixelFormat, SliceHeader, read_slice_header
+from tasks.dicom.siblings import SiblingElements, Template
+from tasks.dicom.slices import (
+    PixelFormat,
+    SliceHeader,
+    read_sibling_header,
+    read_slice_header,
+)
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook
@@ -60,9 +66,61 @@ class OpenSlice:
         return parse_dataset(self.loaded.data)
 
 
-def open_slices(
-    objects: list[LoadedObject], limits: Limits, book: OutcomeBook, *, fast: bool = True
-) -> list[OpenSlice]:
+class SliceOpener:
+    """Opens the slices of one series; what the first ones showed speeds up the others.
+
+    Parameters
+    ----------
+    limits : Limits
+        Sizes.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._template: Template | None = None
+        self._base: SliceHeader | None = None
+
+    def open(self, loaded: LoadedObject) -> OpenSlice:
+        """Open one slice.
+
+        Raises
+        ------
+        RejectedObjectError
+            Why it cannot be used.
+        """
+        layout = read_layout(loaded.data)
+        is_cut = False
+        if layout is not None and layout.is_native:
+            try:
+                return self._open_native(loaded, layout)
+            except BytesEndError:
+                is_cut = True
+            except UnusualEncodingError:
+                pass
+        return _open_parsed(loaded, self._limits, is_cut=is_cut)
+
+    def _open_native(self, loaded: LoadedObject, layout: Layout) -> OpenSlice:
+        elements, header = self._read_header(loaded.data, layout)
+        place = elements.found.get(tags.PIXEL_DATA)
+        if place is None or place[1] == _UNDEFINED_LENGTH:
+            raise UnusualEncodingError("no plain pixel data")
+        require_size(header.pixels, self._limits)
+        frames = native_pixels(loaded.data, *place, header.pixels)
+        return OpenSlice(loaded, header, _only_frame(frames), elements)
+
+    def _read_header(self, data: bytes, layout: Layout) -> tuple[RawElements, SliceHeader]:
+        if self._template is None or self._base is None:
+            elements = RawElements(data, find_elements(data, layout))
+            self._base = read_slice_header(elements)
+            self._template = Template(layout, elements)
+            return elements, self._base
+        elements = self._template.read(data, layout)
+        if isinstance(elements, SiblingElements):
+            return elements, read_sibling_header(elements, elements.found, self._base)
+        return elements, read_slice_header(elements)
+
+
+def open_slices(objects: list[LoadedObject], limits: Limits, book: OutcomeBook) -> list[OpenSlice]:
     """Open every object; those that cannot be opened are quarantined one by one.
 
     Parameters
@@ -73,13 +131,11 @@ def open_slices(
         Sizes.
     book : OutcomeBook
         Takes the outcome of what cannot be opened.
-    fast : bool
-        False to leave everything to pydicom.
     """
-    opened = []
+    opener, opened = SliceOpener(limits), []
     for loaded in objects:
         try:
-            opened.append(_open(loaded, limits, fast=fast))
+            opened.append(opener.open(loaded))
         except RejectedObjectError as error:
             book.reject(loaded.item, error)
     return opened
@@ -98,27 +154,6 @@ def require_size(form: PixelFormat, limits: Limits) -> None:
             "oversized",
             f"{form.rows} x {form.columns} x {form.n_frames}: over {limits.max_pixel_bytes} bytes",
         )
-
-
-def _open(loaded: LoadedObject, limits: Limits, *, fast: bool) -> OpenSlice:
-    data, is_cut = loaded.data, False
-    layout = read_layout(data)
-    if fast and layout is not None and layout.is_native:
-        try:
-            found = find_elements(data, layout)
-        except BytesEndError:
-            is_cut = True
-        except UnusualEncodingError:
-            pass
-        else:
-            offset, length = found.get(tags.PIXEL_DATA, (0, _UNDEFINED_LENGTH))
-            if length != _UNDEFINED_LENGTH:
-                elements = RawElements(data, found)
-                header = read_slice_header(elements)
-                require_size(header.pixels, limits)
-                frames = native_pixels(data, offset, length, header.pixels)
-                return OpenSlice(loaded, header, _only_frame(frames), elements)
-    return _open_parsed(loaded, limits, is_cut=is_cut)
 
 
 def _open_parsed(loaded: LoadedObject, limits: Limits, *, is_cut: bool) -> OpenSlice:

@@ -1,0 +1,156 @@
+"""Slices of one series differ in few elements: skip what is the same, byte for byte.
+
+A `Template` holds the constant stretches of a series' headers. Comparing them is one memory
+comparison each; only the elements between them are looked at one by one. Whatever does not fit is
+walked over completely, and the template learns the elements that differed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tasks.dicom.elements import PIXEL_DATA, RawElements, find_elements, is_private_quantity
+from tasks.dicom.encoding import LONG_VR, Layout
+
+#: Elements that differ in nearly every slice: learned before the first comparison.
+_USUAL = frozenset(
+    {0x00080018, 0x00200013, 0x00200032, 0x00201041, 0x00281053, 0x00541330, PIXEL_DATA}
+)
+
+
+class SiblingElements(RawElements):
+    """Elements of a slice of which most are the same as in `base`.
+
+    Parameters
+    ----------
+    data : bytes
+        The object.
+    found : mapping
+        Places of the elements that may differ.
+    base : RawElements
+        Elements of the slice that the template was made from.
+    """
+
+    __slots__ = ("base",)
+
+    def __init__(
+        self, data: bytes, found: Mapping[int, tuple[int, int]], base: RawElements
+    ) -> None:
+        super().__init__(data, found)
+        self.base = base
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self.found or tag in self.base.found
+
+    def value(self, tag: int) -> bytes | None:
+        """Bytes of an element, from this slice if it may differ, else from the base."""
+        if tag in self.found:
+            return super().value(tag)
+        return self.base.value(tag)
+
+    def tags(self) -> Iterable[int]:
+        """Tags of all elements, ascending."""
+        return self.base.found
+
+    def short_key(self, tags: frozenset[int]) -> tuple[int, bytes]:
+        """Return a key of the elements that may differ and of how many these are.
+
+        A template only ever learns more of them, so their number says which stretches were equal.
+        """
+        return len(self.found), b"\x1e".join(
+            tag.to_bytes(4, "big") + (self.value(tag) or b"")
+            for tag in self.found
+            if tag in tags or (tag & 0x00010000 and is_private_quantity(tag))
+        )
+
+
+@dataclass(slots=True)
+class Template:
+    """Constant stretches of the headers of one series, and the elements between them.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the base.
+    base : RawElements
+        First slice, walked over completely.
+    """
+
+    layout: Layout
+    base: RawElements
+    varying: set[int] = field(default_factory=lambda: set(_USUAL))
+    _parts: list[bytes | int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._rebuild()
+
+    def read(self, data: bytes, layout: Layout) -> RawElements:
+        """Find the elements of a sibling, or of any other object of the same syntax.
+
+        Raises
+        ------
+        UnusualEncodingError
+            As `find_elements`.
+        """
+        if layout.transfer_syntax_uid == self.layout.transfer_syntax_uid:
+            found = self._match(data, layout.start)
+            if found is not None:
+                return SiblingElements(data, found, self.base)
+        complete = RawElements(data, find_elements(data, layout))
+        if complete.found.keys() == self.base.found.keys():
+            self._learn(complete)
+        return complete
+
+    def _match(self, data: bytes, position: int) -> dict[int, tuple[int, int]] | None:
+        found: dict[int, tuple[int, int]] = {}
+        explicit, end = self.layout.is_explicit, len(data)
+        for part in self._parts:
+            if isinstance(part, bytes):
+                if not data.startswith(part, position):
+                    return None
+                position += len(part)
+                continue
+            # The tag itself ends the constant stretch before, so only the length is read here.
+            if position + 8 > end:
+                return None
+            if not explicit:
+                length = int.from_bytes(data[position : position + 4], "little")
+                position += 4
+            elif data[position : position + 2] in LONG_VR:
+                length = int.from_bytes(data[position + 4 : position + 8], "little")
+                position += 8
+            else:
+                length = int.from_bytes(data[position + 2 : position + 4], "little")
+                position += 4
+            found[part] = (position, length)
+            if part != PIXEL_DATA:
+                position += length
+        return found if position <= end else None
+
+    def _learn(self, other: RawElements) -> None:
+        differing = {
+            tag for tag in other.found if other.value(tag) != self.base.value(tag)
+        } - self.varying
+        if differing:
+            self.varying |= differing
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Cut the base's bytes at the elements that vary."""
+        data, start = self.base.data, self.layout.start
+        self._parts = []
+        for tag, (offset, length) in self.base.found.items():
+            if tag not in self.varying:
+                continue
+            header = offset - self._header_bytes(tag, offset)
+            self._parts += [data[start:header], tag]
+            start = offset + length
+        if PIXEL_DATA not in self.base.found:
+            self._parts.append(data[start:])
+
+    def _header_bytes(self, tag: int, offset: int) -> int:
+        """Bytes of VR and length between a tag and its value: 4, or 8 after a long VR."""
+        group, element = tag >> 16, tag & 0xFFFF
+        code = group.to_bytes(2, "little") + element.to_bytes(2, "little")
+        return 4 if self.base.data[offset - 8 : offset - 4] == code else 8
