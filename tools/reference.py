@@ -1,0 +1,221 @@
+"""Write docs/reference/ from the declarations in the code. `--check` fails if a page is stale."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+import typer
+
+import lake
+from flows.cli.main import app
+from schemas.features import FEATURES
+from schemas.profiles import (
+    FEATURE_PROFILES,
+    STANDARD_PROFILES,
+    FeatureProfile,
+    StandardProfile,
+)
+from schemas.reasons import IGNORED_KINDS, QUARANTINE_REASONS, SUV_REFUSALS
+from schemas.tables import STORED, VIEWS, Table
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+#: Methods of an open lake in the order a reader needs them.
+_METHODS: Final = (
+    "sql", "volume", "at", "snapshots", "tables", "describe", "transaction", "commit", "keys",
+    "content_digest", "close",
+)  # fmt: skip
+
+_TABLES_INTRODUCTION: Final = """\
+# Tables and views
+
+The same text is in the lake: `tracerlake describe TABLE`, SQL comments, and the table
+`tracerlake.columns`. Made from `schemas/` by `make docs`.
+"""
+
+_REASONS_INTRODUCTION: Final = """\
+# Reason codes
+
+The codes are stable: queries may rely on them. Made from `schemas/reasons.py` by `make docs`.
+"""
+
+_FEATURES_INTRODUCTION: Final = """\
+# Features and profiles
+
+`{image}` stands for the unit of the measured volume. Codes are those of the IBSI reference manual.
+Made from `schemas/` by `make docs`.
+"""
+
+_CLI_INTRODUCTION: Final = """\
+# Command line
+
+The lake comes first: `tracerlake COMMAND LAKE ...`. Answers go to standard output, progress and
+errors to standard error. Exit codes: 0 done; 1 it could not be done; 2 wrong use; 130 interrupted.
+Made from the program by `make docs`.
+"""
+
+_PYTHON_INTRODUCTION: Final = """\
+# Python
+
+`import lake` is all that reading needs; nothing of Prefect or Dask is loaded. Made from the
+docstrings by `make docs`.
+"""
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"
+
+
+def _grid(header: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    names = list(header)
+    return [_row(*names), "|" + "---|" * len(names), *(_row(*row) for row in rows), ""]
+
+
+def _table_section(table: Table) -> list[str]:
+    return [
+        f"## {table.name}",
+        "",
+        f"{'View. ' if table.is_view else ''}{table.description} Key: `{', '.join(table.key)}`.",
+        "",
+        *_grid(
+            ("column", "type", "unit", "meaning", "source"),
+            ((f"`{c.name}`", c.type, c.unit or "", c.description, c.source) for c in table.fields),
+        ),
+    ]
+
+
+def tables_page() -> str:
+    """Tables and views with their columns."""
+    lines = [_TABLES_INTRODUCTION]
+    for table in (*VIEWS, *STORED):
+        lines += _table_section(table)
+    return "\n".join(lines)
+
+
+def reasons_page() -> str:
+    """Reason codes."""
+    lines = [_REASONS_INTRODUCTION]
+    groups = {
+        "Quarantined": ("`files.reason_code`, outcome `quarantined`", QUARANTINE_REASONS),
+        "Ignored": ("`files.reason_code`, outcome `ignored`", IGNORED_KINDS),
+        "SUV refused": ("`series.suv_reason_code`, status `refused`", SUV_REFUSALS),
+    }
+    for title, (where, reasons) in groups.items():
+        lines += [f"## {title}", "", f"In {where}.", ""]
+        lines += _grid(("code", "meaning"), ((f"`{code}`", t) for code, t in reasons.items()))
+    return "\n".join(lines)
+
+
+def _profiles(profiles: Iterable[StandardProfile | FeatureProfile]) -> list[str]:
+    chosen = list(profiles)
+    names = [f.name for f in fields(chosen[0]) if f.name != "profile_id"]
+    return _grid(
+        ("parameter", *(f"`{p.profile_id}`" for p in chosen)),
+        ((f"`{name}`", *(_shown(getattr(p, name)) for p in chosen)) for name in names),
+    )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def features_page() -> str:
+    """Features and profiles."""
+    return "\n".join(
+        [
+            _FEATURES_INTRODUCTION,
+            *_grid(
+                ("feature", "IBSI", "family", "unit", "meaning"),
+                (
+                    (f"`{f.name}`", f.ibsi_code or "", f.family, f.unit or "", f.description)
+                    for f in FEATURES.values()
+                ),
+            ),
+            "## Standard-grid profiles",
+            "",
+            "For `standardise --pet-profile` and `--ct-profile`.",
+            "",
+            *_profiles(STANDARD_PROFILES.values()),
+            "## Feature profiles",
+            "",
+            "For `features --profile` and `harmonise --profile`.",
+            "",
+            *_profiles(FEATURE_PROFILES.values()),
+        ]
+    )
+
+
+def cli_page() -> str:
+    """Commands with their arguments and options, from the Typer application."""
+    group = typer.main.get_command(app)
+    lines = [_CLI_INTRODUCTION]
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a TyperGroup
+        context = group.context_class(command, info_name=f"tracerlake {name}")
+        usage = " ".join([f"tracerlake {name}", *command.collect_usage_pieces(context)])
+        lines += [f"## {name}", "", command.help or "", "", "```text", usage, "```", ""]
+        records = (p.get_help_record(context) for p in command.get_params(context))
+        lines += _grid(
+            ("argument or option", "meaning"),
+            ((f"`{what}`", meaning) for what, meaning in filter(None, records)),
+        )
+    return "\n".join(lines)
+
+
+def python_page() -> str:
+    """Public functions of `lake` and methods of an open lake."""
+    lines = [_PYTHON_INTRODUCTION]
+    for name in ("open", "create"):
+        lines += _function(f"lake.{name}", getattr(lake, name))
+    for name in _METHODS:
+        lines += _function(f"Lake.{name}", getattr(lake.Lake, name))
+    return "\n".join(lines)
+
+
+def _function(name: str, function: Callable[..., object]) -> list[str]:
+    signature = str(inspect.signature(function)).replace("self, ", "").replace("(self)", "()")
+    signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", signature)  # annotations come quoted
+    text = inspect.getdoc(function) or ""
+    return [f"## {name}", "", "```text", f"{name}{signature}", "", text, "```", ""]
+
+
+def pages() -> dict[str, str]:
+    """Text of every page by file name."""
+    return {
+        "cli.md": cli_page(),
+        "tables.md": tables_page(),
+        "reasons.md": reasons_page(),
+        "features.md": features_page(),
+        "python.md": python_page(),
+    }
+
+
+def stale(folder: Path) -> list[str]:
+    """Names of the pages in a folder that are absent or differ from what the code says."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> None:
+    """Write the pages, or check them."""
+    if "--check" in sys.argv:
+        if found := stale(FOLDER):
+            sys.exit(f"stale reference pages: {', '.join(found)}; run make docs")
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
