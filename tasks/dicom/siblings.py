@@ -2,7 +2,7 @@
 
 A `Template` holds the constant stretches of a series' headers. Comparing them is one memory
 comparison each; only the elements between them are looked at one by one. Whatever does not fit is
-walked over completely, and the template learns the elements that differed.
+walked over completely, and the template learns which elements differed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tasks.dicom.elements import PIXEL_DATA, RawElements, find_elements, is_private_quantity
+from tasks.dicom.elements import PIXEL_DATA, RawElements, is_private_quantity
 from tasks.dicom.encoding import LONG_VR, Layout
 
 #: Elements that differ in nearly every slice: learned before the first comparison.
@@ -54,11 +54,11 @@ class SiblingElements(RawElements):
         return self.base.found
 
     def short_key(self, tags: frozenset[int]) -> tuple[int, bytes]:
-        """Return a key of the elements that may differ and of how many these are.
+        """Return a key of the elements that may differ, of how many these are, and of the base.
 
         A template only ever learns more of them, so their number says which stretches were equal.
         """
-        return len(self.found), b"\x1e".join(
+        return id(self.base), len(self.found).to_bytes(4, "big") + b"\x1e".join(
             tag.to_bytes(4, "big") + (self.value(tag) or b"")
             for tag in self.found
             if tag in tags or (tag & 0x00010000 and is_private_quantity(tag))
@@ -85,22 +85,24 @@ class Template:
     def __post_init__(self) -> None:
         self._rebuild()
 
-    def read(self, data: bytes, layout: Layout) -> RawElements:
-        """Find the elements of a sibling, or of any other object of the same syntax.
+    def match(self, data: bytes, layout: Layout) -> SiblingElements | None:
+        """Find the elements of a sibling; None if a stretch that should be constant is not."""
+        if layout.transfer_syntax_uid != self.layout.transfer_syntax_uid:
+            return None
+        found = self._match(data, layout.start)
+        return None if found is None else SiblingElements(data, found, self.base)
 
-        Raises
-        ------
-        UnusualEncodingError
-            As `find_elements`.
-        """
-        if layout.transfer_syntax_uid == self.layout.transfer_syntax_uid:
-            found = self._match(data, layout.start)
-            if found is not None:
-                return SiblingElements(data, found, self.base)
-        complete = RawElements(data, find_elements(data, layout))
-        if complete.found.keys() == self.base.found.keys():
-            self._learn(complete)
-        return complete
+    def learn(self, other: RawElements) -> bool:
+        """Take note of what differs in another slice; False if that has other elements."""
+        if other.found.keys() != self.base.found.keys():
+            return False
+        differing = {
+            tag for tag in other.found if other.value(tag) != self.base.value(tag)
+        } - self.varying
+        if differing:
+            self.varying |= differing
+            self._rebuild()
+        return True
 
     def _match(self, data: bytes, position: int) -> dict[int, tuple[int, int]] | None:
         found: dict[int, tuple[int, int]] = {}
@@ -127,14 +129,6 @@ class Template:
             if part != PIXEL_DATA:
                 position += length
         return found if position <= end else None
-
-    def _learn(self, other: RawElements) -> None:
-        differing = {
-            tag for tag in other.found if other.value(tag) != self.base.value(tag)
-        } - self.varying
-        if differing:
-            self.varying |= differing
-            self._rebuild()
 
     def _rebuild(self) -> None:
         """Cut the base's bytes at the elements that vary."""

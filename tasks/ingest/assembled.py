@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 from schemas.errors import RejectedObjectError
 from schemas.geometry import FloatArray, Geometry
 from tasks.dicom import tags
-from tasks.dicom.elements import DatasetElements
+from tasks.dicom.elements import DatasetElements, RawElements, is_private_quantity
 from tasks.dicom.pixels import StoredArray
 from tasks.dicom.slices import read_slice_header
 from tasks.dicom.stack import stack_geometry
+from tasks.dicom.variants import Header, patched_header
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.open_slice import OpenSlice, open_slices, stack_pixels
@@ -66,7 +67,7 @@ class Assembled:
         Rescaling of each slice.
     geometry : Geometry
         The grid.
-    headers : list of Dataset
+    headers : list of Header
         Original headers that differ in what quantification looks at, in slice order.
     header_of_slice : ndarray, (z,), intp
         Index into `headers`.
@@ -78,7 +79,7 @@ class Assembled:
     slope: FloatArray
     intercept: FloatArray
     geometry: Geometry
-    headers: list[Dataset]
+    headers: list[Header]
     header_of_slice: NDArray[np.intp]
     objects: list[LoadedObject]
 
@@ -124,12 +125,12 @@ def _grid(slices: list[OpenSlice]) -> tuple[NDArray[np.intp], Geometry]:
     return stack_geometry([s.header for s in slices])
 
 
-def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Dataset], NDArray[np.intp]]:
+def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Header], NDArray[np.intp]]:
     """Parse one header of each kind that quantification could tell apart.
 
     Returns
     -------
-    headers : list of Dataset
+    headers : list of Header
         In the order of the slices that they first occur in.
     header_of_slice : ndarray, (z,), intp
         Index into `headers` of each slice.
@@ -141,7 +142,8 @@ def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Dataset], NDArray[np
     """
     by_short_key: dict[tuple[int, bytes], int] = {}
     by_key: dict[bytes, int] = {}
-    headers: list[Dataset] = []
+    headers: list[Header] = []
+    opened: list[OpenSlice] = []
     index = np.empty(len(slices), dtype=np.intp)
     for i, item in enumerate(slices):
         short = item.elements.short_key(QUANTITY_TAGS)
@@ -149,11 +151,28 @@ def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Dataset], NDArray[np
             key = item.elements.key(QUANTITY_TAGS)
             if key not in by_key:
                 by_key[key] = len(headers)
-                headers.append(_verified_header(item))
+                headers.append(_header(item, headers, opened))
+                opened.append(item)
             by_short_key[short] = by_key[key]
         index[i] = by_short_key[short]
-    _require_one_value(headers)
+    _require_one_value([header.dataset for header in headers])
     return headers, index
+
+
+def _header(item: OpenSlice, known: list[Header], opened: list[OpenSlice]) -> Header:
+    """Patch the first header of the series if that will do, otherwise parse this one."""
+    if known and isinstance(item.elements, RawElements):
+        first = opened[0].elements
+        if isinstance(first, RawElements) and not _has_private_difference(first, item.elements):
+            patched = patched_header(known[0].dataset, first, item.elements, QUANTITY_TAGS)
+            if patched is not None:
+                return patched
+    return Header(_verified_header(item))
+
+
+def _has_private_difference(first: RawElements, other: RawElements) -> bool:
+    private = {t for e in (first, other) for t in e.tags() if is_private_quantity(t)}
+    return any(first.value(tag) != other.value(tag) for tag in private)
 
 
 def _verified_header(item: OpenSlice) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +13,7 @@ from schemas.volume import MaskVolume, RawVolume
 from tasks.deidentify.profile import METHOD_CODES, deidentify
 from tasks.deidentify.pseudonyms import Pseudonyms
 from tasks.dicom import values
+from tasks.dicom.variants import Header, overlay
 from tasks.ingest.limits import Limits
 
 #: In the column `deidentification` where headers were left as they are.
@@ -56,6 +57,27 @@ class Context:
             return header
         return deidentify(header, self.pseudonymiser, patient_key=self.patient_key(header))
 
+    def clean_all(self, headers: Sequence[Header]) -> list[Dataset]:
+        """De-identify the headers of one series; patched ones by what is their own.
+
+        Raises
+        ------
+        RejectedObjectError
+            As `clean`.
+        """
+        if not self.deidentify:
+            return [header.dataset for header in headers]
+        patient_key = self.patient_key(headers[0].dataset)
+        first = self.clean(headers[0].dataset)
+        made = [first]
+        for header in headers[1:]:
+            if header.own is None:
+                made.append(self.clean(header.dataset))
+            else:
+                own = deidentify(header.own, self.pseudonymiser, patient_key=patient_key)
+                made.append(_patched(first, own, header.own))
+        return made
+
     def uid(self, original: str | None) -> str | None:
         """Pseudonym of a UID, None if it is empty."""
         return self.pseudonymiser.uid(original) or None if original else None
@@ -68,6 +90,15 @@ class Context:
             return self.pseudonymiser.patient_key(patient_id, issuer)
         study = values.text(header, "StudyInstanceUID") or ""
         return self.pseudonymiser.study_patient_key(study)
+
+
+def _patched(first: Dataset, own: Dataset, original: Dataset) -> Dataset:
+    """Put de-identified elements into the first header; what de-identification removed goes."""
+    merged = overlay(first, own)
+    for tag in original.keys():  # noqa: SIM118 - a data set iterates over elements
+        if tag not in own and tag in merged:
+            del merged[tag]
+    return merged
 
 
 @dataclass(frozen=True, slots=True)

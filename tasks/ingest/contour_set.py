@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from pydicom.dataelem import RawDataElement
@@ -15,6 +15,7 @@ from schemas.records import Row
 from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
 from tasks.dicom.parse import CONTOUR_DATA, parse_dataset
+from tasks.dicom.variants import without
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import finding_row, partial_series_findings
@@ -22,6 +23,9 @@ from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.series_row import common_row
+
+#: Parts that the row of the series does not need.
+_BULK: Final = ("ROIContourSequence", "StructureSetROISequence", "RTROIObservationsSequence")
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ def convert_contours(
             book.reject(loaded.item, error)
             continue
         used.append(loaded)
-        headers.append(_without_contours(dataset))
+        headers.append(without(dataset, _BULK))
     if not used:
         raise RejectedObjectError("missing_attribute", "no usable structure set in the series")
     row = common_row(
@@ -189,12 +193,3 @@ def _referenced_series(dataset: Dataset) -> list[str]:
 def _only(uids: list[str]) -> str | None:
     """Return the one UID that all entries name, None if there is none or they differ."""
     return uids[0] if len(set(uids)) == 1 else None
-
-
-def _without_contours(dataset: Dataset) -> Dataset:
-    """Return a shallow copy without the bulk, which holds nothing that a row needs."""
-    header = copy.copy(dataset)
-    for keyword in ("ROIContourSequence", "StructureSetROISequence", "RTROIObservationsSequence"):
-        if keyword in header:
-            del header[keyword]
-    return header

@@ -54,9 +54,10 @@ def convert_image(objects: list[LoadedObject], context: Context, book: OutcomeBo
     is_nm = any(o.item.sop_class_uid == NM_IMAGE for o in objects)
     assemble = assemble_tomogram if is_nm else assemble_slices
     assembled = assemble(objects, context.limits, book)
-    original = assembled.headers[0]
-    before = derive_suv(assembled.headers)
-    clean = [context.clean(header) for header in assembled.headers]
+    originals = [header.dataset for header in assembled.headers]
+    original = originals[0]
+    before = derive_suv(originals)
+    clean = context.clean_all(assembled.headers)
     suv = derive_suv(clean)
     if context.deidentify:
         assert_suv_preserved(before.factors, suv.factors)
@@ -108,7 +109,7 @@ def _attributes(row: Row, assembled: Assembled, context: Context) -> Attributes:
 
 
 def _findings(row: Row, suv: SuvDerivation, assembled: Assembled, book: OutcomeBook) -> list[Row]:
-    header, n_slices = assembled.headers[0], assembled.stored.shape[0]
+    header, n_slices = assembled.headers[0].dataset, assembled.stored.shape[0]
     declared = values.number(header, "NumberOfSlices")
     found = [
         finding_row(row, rule_id, severity, message, source="tracerlake SUV rules")

@@ -24,7 +24,7 @@ from tasks.dicom.elements import (
 from tasks.dicom.encoding import Layout, read_layout
 from tasks.dicom.parse import parse_dataset
 from tasks.dicom.pixels import StoredArray, decoded_pixels, native_pixels
-from tasks.dicom.siblings import SiblingElements, Template
+from tasks.dicom.siblings import Template
 from tasks.dicom.slices import (
     PixelFormat,
     SliceHeader,
@@ -36,6 +36,8 @@ from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+#: Slices of a series differ in which optional elements they have; more kinds are not worth it.
+_MAX_TEMPLATES = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +79,7 @@ class SliceOpener:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._template: Template | None = None
-        self._base: SliceHeader | None = None
+        self._templates: list[tuple[Template, SliceHeader]] = []
 
     def open(self, loaded: LoadedObject) -> OpenSlice:
         """Open one slice.
@@ -109,15 +110,18 @@ class SliceOpener:
         return OpenSlice(loaded, header, _only_frame(frames), elements)
 
     def _read_header(self, data: bytes, layout: Layout) -> tuple[RawElements, SliceHeader]:
-        if self._template is None or self._base is None:
-            elements = RawElements(data, find_elements(data, layout))
-            self._base = read_slice_header(elements)
-            self._template = Template(layout, elements)
-            return elements, self._base
-        elements = self._template.read(data, layout)
-        if isinstance(elements, SiblingElements):
-            return elements, read_sibling_header(elements, elements.found, self._base)
-        return elements, read_slice_header(elements)
+        for place, (template, base) in enumerate(self._templates):
+            sibling = template.match(data, layout)
+            if sibling is not None:
+                if place:  # neighbours are alike: try this one first next time
+                    self._templates.insert(0, self._templates.pop(place))
+                return sibling, read_sibling_header(sibling, sibling.found, base)
+        elements = RawElements(data, find_elements(data, layout))
+        header = read_slice_header(elements)
+        known = any(template.learn(elements) for template, _ in self._templates)
+        if not known and len(self._templates) < _MAX_TEMPLATES:
+            self._templates.insert(0, (Template(layout, elements), header))
+        return elements, header
 
 
 def open_slices(objects: list[LoadedObject], limits: Limits, book: OutcomeBook) -> list[OpenSlice]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +17,7 @@ from schemas.volume import MaskVolume
 from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
 from tasks.dicom.parse import parse_dataset
+from tasks.dicom.variants import without
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import partial_series_findings
@@ -119,7 +119,7 @@ def _open(loaded: LoadedObject, offset: int, context: Context) -> _Opened:
         )
     return _Opened(
         loaded=loaded,
-        header=_without_bulk(dataset),
+        header=without(dataset, _BULK),
         segments=segments,
         masks=_masks(frames, numbers, offset),
         reference=context.uid(reference),
@@ -209,11 +209,3 @@ def _referenced_series(dataset: Dataset) -> str | None:
         for item in values.items(dataset, "ReferencedSeriesSequence")
     }
     return found.pop() if len(found) == 1 else None
-
-
-def _without_bulk(dataset: Dataset) -> Dataset:
-    header = copy.copy(dataset)
-    for keyword in _BULK:
-        if keyword in header:
-            del header[keyword]
-    return header

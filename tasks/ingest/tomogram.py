@@ -16,6 +16,7 @@ from tasks.dicom.parse import parse_dataset
 from tasks.dicom.pixels import StoredArray, decoded_pixels, mask_unused_bits
 from tasks.dicom.slices import PixelFormat, numbers, read_pixel_format, read_rescale
 from tasks.dicom.stack import plane_directions, plane_stack
+from tasks.dicom.variants import Header
 from tasks.ingest.assembled import Assembled
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
@@ -76,7 +77,7 @@ def _open(loaded: LoadedObject, limits: Limits) -> Assembled:
         slope=np.full(n, slope),
         intercept=np.full(n, intercept),
         geometry=geometry,
-        headers=[dataset],
+        headers=[Header(dataset)],
         header_of_slice=np.zeros(n, dtype=np.intp),
         objects=[loaded],
     )
