@@ -14,7 +14,10 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
 
+from lake.volumes import shard
 from schemas.geometry import Geometry
 
 #: Version of this layout, in the attributes of every volume.
@@ -57,7 +60,12 @@ def add_volume_array(
     group: zarr.Group, name: str, values: NDArray[Any], attributes: Mapping[str, object]
 ) -> None:
     """Write the one large array of a level: dims (z, y, x), one shard, zstd-1 with bitshuffle."""
-    codec = BloscCodec(typesize=values.dtype.itemsize, cname="zstd", clevel=1, shuffle="bitshuffle")
+    codec = BloscCodec(
+        typesize=values.dtype.itemsize,
+        cname=shard.COMPRESSOR,
+        clevel=shard.LEVEL,
+        shuffle="bitshuffle",
+    )
     sharding = ShardingCodec(
         chunk_shape=chunk_shape(values.shape),
         codecs=[BytesCodec(), codec],
@@ -75,7 +83,9 @@ def add_volume_array(
         dimension_names=DIMS,
         attributes=dict(attributes),
     )
-    array[...] = values
+    chunks = shard.encode(values, chunk_shape(values.shape))
+    key = f"{array.path}/{array.metadata.encode_chunk_key((0,) * values.ndim)}"
+    sync(group.store.set(key, default_buffer_prototype().buffer.from_bytes(chunks)))
 
 
 def add_line(
