@@ -75,6 +75,8 @@ def open(location: str | Path, *, read_only: bool = False) -> Lake:  # noqa: A00
         If it cannot be read or, unless `read_only`, written.
     """
     found = _folder.find(location)
-    if not read_only:
+    if read_only:
+        found = _folder.on_read_only_medium(found)
+    else:
         _folder.require_writable(found)
     return Lake(found, read_only=read_only)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -31,15 +33,18 @@ class LakeFolder:
         Absolute path of the folder with ``tracerlake.toml``.
     settings : LakeSettings
         As read from it.
+    catalog_copy : Path or None
+        Copy of the catalog to read instead of the one in the folder.
     """
 
     path: Path
     settings: LakeSettings
+    catalog_copy: Path | None = None
 
     @property
     def catalog_file(self) -> Path:
         """SQLite catalog (embedded lakes only)."""
-        return self.path / CATALOG_FILE
+        return self.catalog_copy or self.path / CATALOG_FILE
 
     @property
     def lock_file(self) -> Path:
@@ -81,6 +86,26 @@ def find(location: str | Path) -> LakeFolder:
     except PermissionError as error:
         raise StorageError(f"{path / SETTINGS_FILE} may not be read by this account") from error
     return LakeFolder(path, settings)
+
+
+def on_read_only_medium(folder: LakeFolder) -> LakeFolder:
+    """Make an embedded lake readable that this account may not write to.
+
+    SQLite cannot read a write-ahead-logged file in a folder where it may make none of its own, so
+    the (small) catalog is read from a private copy: the lake as it is now.
+    """
+    if folder.settings.catalog is not None or os.access(folder.path, os.W_OK | os.X_OK):
+        return folder
+    place = Path(tempfile.mkdtemp(prefix="tracerlake-catalog-"))
+    try:
+        for file in folder.path.glob(f"{CATALOG_FILE}*"):
+            if not file.name.endswith("-shm"):
+                shutil.copyfile(file, place / file.name)
+    except OSError as error:
+        raise StorageError(f"the catalog of {folder.path} cannot be read: {error}") from error
+    copied = replace(folder, catalog_copy=place / CATALOG_FILE)
+    weakref.finalize(copied, shutil.rmtree, place, ignore_errors=True)
+    return copied
 
 
 def make(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tomllib
@@ -173,3 +174,19 @@ def test_additive_schema_changes_reach_old_lakes(lk: Lake, monkeypatch: pytest.M
         assert rows == [("a", None), ("b", "s")]
         assert new.sql("SELECT count(*) FROM consents").fetchone() == (0,)
         assert new.sql("SELECT count(*) FROM cohort").fetchone() == (0,)
+
+
+def test_a_lake_on_a_read_only_medium_can_be_read(
+    lk: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lk.commit(lambda tx: tx.insert("files", [{"file_key": "a"}]), message="m")
+    before = {p.name: p.stat().st_mtime_ns for p in lk.location.iterdir()}
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with lake.open(lk.location, read_only=True) as other:
+        assert other.folder.catalog_file.parent != lk.location
+        assert other.sql("SELECT file_key FROM files").fetchall() == [("a",)]
+        copy = other.folder.catalog_file
+    assert {p.name: p.stat().st_mtime_ns for p in lk.location.iterdir()} == before
+    del other
+    gc.collect()
+    assert not copy.exists()
