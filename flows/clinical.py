@@ -53,14 +53,13 @@ def ingest_clinical(
         run_record(lk, "ingest_clinical", {}, prefect_id=str(flow_run.id)) as log,
     ):
         pseudonyms = pseudonymiser(lk.settings, lk.keys())
-        files = [*(redcap or []), *(fhir or [])]
-        with stage("clinical", len(files)) as progress:
+        with stage("clinical", len(redcap or []) + bool(fhir)) as progress:
             batches = []
             for path in redcap or []:
                 batches.append(read_redcap_csv(Path(path), None, pseudonyms))
                 progress.advance("clinical")
-            for path in fhir or []:
-                batches.append(read_fhir_ndjson(Path(path), None, pseudonyms))
+            if fhir:  # all files at once: references go from one to another
+                batches.append(read_fhir_ndjson([Path(p) for p in fhir], None, pseudonyms))
                 progress.advance("clinical")
         if lk.settings.deidentify:
             remember(lk.keys(), [i for batch in batches for i in batch.identities])

@@ -91,13 +91,34 @@ def _local_timezone() -> str:
 @contextmanager
 def _server(say: Callable[[str], None]) -> Iterator[None]:
     """Use the configured Prefect API, or start a server on loopback for the time being."""
-    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+    from prefect.settings import get_current_settings
 
     configured = get_current_settings().api.url
     if configured:
         say(f"Prefect server: {configured}")
         yield
         return
+    with local_server() as url:
+        say(f"Prefect server started: {url.removesuffix('/api')} (ends with this command)")
+        yield
+
+
+@contextmanager
+def local_server() -> Iterator[str]:
+    """Start a Prefect server on loopback; this process and its children use it inside the block.
+
+    Yields
+    ------
+    str
+        Its API URL.
+
+    Raises
+    ------
+    PrefectServerError
+        It does not start.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
@@ -106,17 +127,21 @@ def _server(say: Callable[[str], None]) -> Iterator[None]:
     )
     try:
         _await_health(process, url)
-        say(f"Prefect server started: http://127.0.0.1:{port} (ends with this command)")
         os.environ["PREFECT_API_URL"] = url  # flow runs are processes of their own
         with temporary_settings({PREFECT_API_URL: url}):
-            yield
+            yield url
     finally:
         os.environ.pop("PREFECT_API_URL", None)
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def _free_port() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,18 @@ def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 
 @pytest.fixture(scope="session")
-def built_lake(tiny_cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prefect_server() -> Iterator[None]:
+    """One real Prefect server for all flows of this process and the commands it starts."""
+    from flows.serving import local_server
+
+    with local_server():
+        yield
+
+
+@pytest.fixture(scope="session")
+def built_lake(
+    prefect_server: None, tiny_cohort: Cohort, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A lake after one nightly run over the tiny cohort. Never write to it."""
     import lake
     from flows.nightly import nightly

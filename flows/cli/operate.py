@@ -45,7 +45,7 @@ def serve(
     if not source:
         raise InvalidInputError("nothing to watch; give --source FOLDER")
     for place in source:
-        open_source(place)
+        open_source(place)  # a mistake shows now, not at two in the morning
     parameters = {
         "location": str(location.resolve()),
         "sources": [str(s.resolve()) for s in source],
@@ -85,11 +85,13 @@ def snapshots(location: Location) -> None:
 def verify(location: Location) -> None:
     """Re-read everything and hold it against its digests; exit code 1 if something is wrong."""
     import lake
+    from lake.verify import verify as check
 
     with lake.open(location, read_only=True) as lk:
-        problems = lake.verify(lk)
+        problems = check(lk)
     for problem in problems:
-        console().print(str(problem), highlight=False, soft_wrap=True)
+        line = f"{problem.kind}  {problem.subject}: {problem.detail}"
+        console().print(line, highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     console().print("clean", highlight=False)
@@ -103,7 +105,12 @@ def vacuum(
 ) -> None:
     """Remove volumes that no snapshot refers to."""
     import lake
+    from lake.vacuum import vacuum as clean
 
     with lake.open(location) as lk:
-        removed = lake.vacuum(lk, grace=timedelta(hours=grace_hours))
-    console().print(f"removed {len(removed)} orphaned volumes", highlight=False)
+        removed = clean(lk, grace=timedelta(hours=grace_hours))
+    console().print(
+        f"removed {len(removed.volumes)} volumes and {len(removed.files)} table files that no snapshot "
+        "refers to",
+        highlight=False,
+    )

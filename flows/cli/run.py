@@ -47,6 +47,7 @@ def ingest(
 ) -> None:
     """Take everything new or changed at the sources into the lake."""
     _require_lake(location)
+    _require_sources(sources)
     with progress_bars():
         from flows.ingest import ingest as flow
 
@@ -151,6 +152,7 @@ def nightly(
 ) -> None:
     """Run everything in order: ingest, clinical, standardise, features, harmonise, report."""
     _require_lake(location)
+    _require_sources(source or [])
     with progress_bars():
         from flows.nightly import nightly as flow
 
@@ -172,6 +174,13 @@ def _require_lake(location: Path) -> None:
     import lake
 
     lake.open(location).close()
+
+
+def _require_sources(sources: list[Path]) -> None:
+    from tasks.sources.opening import open_source
+
+    for source in sources:
+        open_source(source)
 
 
 def _paths(paths: list[Path] | None) -> list[str]:

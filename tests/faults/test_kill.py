@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import lake
+from lake.vacuum import vacuum
+from lake.verify import verify
 from tests.cohorts import CENTRES, Cohort
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -58,6 +61,7 @@ def test_killed_runs_and_one_more_equal_one_clean_run(
     assert last.returncode == 0, last.stderr
     with lake.open(location) as lk, lake.open(built_lake, read_only=True) as clean:
         assert lk.content_digest() == clean.content_digest()
-        assert [p for p in lake.verify(lk) if p.kind != "orphan_volume"] == []
+        vacuum(lk, grace=timedelta(0))  # takes what the killed runs left unfinished
+        assert verify(lk) == []
         states = [s for (s,) in lk.sql("SELECT run_state FROM runs").fetchall()]
     assert "running" in states  # the killed ones left their trace

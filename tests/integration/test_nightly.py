@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import lake
+from flows.identities import pseudonymiser
 from flows.nightly import nightly
+from lake.verify import verify
 from tests.cohorts import Cohort
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -20,22 +22,15 @@ def test_every_object_has_the_outcome_that_the_truth_expects(
     with lake.open(built_lake, read_only=True) as lk:
         pseudonyms = lk.keys()
         got = dict(lk.sql("SELECT file_key, (outcome, reason_code) FROM files").fetchall())
-        from flows.identities import pseudonymiser
-
         file_key = pseudonymiser(lk.settings, pseudonyms).file_key
     with (tiny_cohort.truth / "expected_outcomes.csv").open(encoding="utf-8") as file:
         expected = {row["path"]: row for row in csv.DictReader(file)}
     listed = [p for p in tiny_cohort.dicom.rglob("*") if p.is_file()]
-    assert len(got) == len(listed)
+    assert len(got) == len(listed) == len(expected)
     for path in listed:
-        relative = str(path.relative_to(tiny_cohort.root))
+        truth = expected[str(path.relative_to(tiny_cohort.dicom))]
         outcome, reason = got[file_key(path.resolve().as_uri())]
-        truth = expected.get(relative)
-        if truth is None:
-            assert (outcome, reason) == ("ingested", None), relative
-        else:
-            assert outcome == truth["outcome"], relative
-            assert (reason or "") == truth["reason_code"], relative
+        assert (outcome, reason or "") == (truth["outcome"], truth["reason_code"]), truth["path"]
 
 
 def test_counts_of_the_run_add_up(built_lake: Path) -> None:
@@ -54,7 +49,7 @@ def test_suv_of_large_lesions_is_the_truth_times_the_calibration_error(
 ) -> None:
     """SUVmax of the largest lesions, blurred by the PSF, lies near the simulated value."""
     with (tiny_cohort.truth / "truth.csv").open(encoding="utf-8") as file:
-        lesions = [r for r in csv.DictReader(file) if r["centre"] in {"A", "B"}]
+        lesions = [r for r in csv.DictReader(file) if r["modality"] == "PT"]
     large = [r for r in lesions if float(r["radius_mm"]) >= 12.0]
     assert large
     with lake.open(built_lake, read_only=True) as lk:
@@ -70,8 +65,9 @@ def test_suv_of_large_lesions_is_the_truth_times_the_calibration_error(
             if centre == truth["centre"]
             and all(abs(a - b) < 6.0 for a, b in zip(xyz, point, strict=True))
         ]
-        expected = float(truth["suv_true"])
-        assert any(0.6 * expected < value < 1.6 * expected for value in near), truth
+        expected = float(truth["true_suv"]) * float(truth["calibration_factor"])
+        # 8 mm voxels resampled to 4 mm and the PSF lower the maximum, noise raises it
+        assert any(0.7 * expected < value < 1.3 * expected for value in near), truth
 
 
 def test_units_are_suv_for_pet_and_counts_for_spect(built_lake: Path) -> None:
@@ -133,7 +129,7 @@ def test_running_it_again_changes_nothing(built_lake: Path, tiny_cohort: Cohort)
     with lake.open(built_lake, read_only=True) as lk:
         assert lk.content_digest() == before
         assert sorted(lk.sql("SELECT volume_path FROM volumes").fetchall()) == volumes
-        assert lake.verify(lk) == []
+        assert verify(lk) == []
 
 
 def test_the_report_is_one_file_with_pictures(built_lake: Path) -> None:
