@@ -104,6 +104,9 @@ def _unit(header: Dataset, suv: SuvDerivation) -> str:
 
 def _attributes(row: Row, assembled: Assembled, context: Context) -> Attributes:
     found: Attributes = {name: row[name] for name in _REPEATED if row.get(name) is not None}
+    padding = values.number(assembled.headers[0].dataset, "PixelPaddingValue")
+    if padding is not None:
+        found["pixel_padding_value"] = int(padding)
     found["sop_instance_uids"] = [context.uid(o.item.sop_instance_uid) for o in assembled.objects]
     return found
 

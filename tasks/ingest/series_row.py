@@ -51,7 +51,7 @@ def common_row(
         "series_kind": kind,
         "is_spect": kind == "image" and is_spect(original),
         "sop_class_uid": values.text(original, "SOPClassUID"),
-        "frame_of_reference_uid": context.uid(values.text(original, "FrameOfReferenceUID")),
+        "frame_of_reference_uid": context.uid(_frame_of_reference(original)),
         "study_datetime": values.moment(clean, "StudyDate", "StudyTime"),
         "series_datetime": values.moment(clean, "SeriesDate", "SeriesTime"),
         "manufacturer": values.text(clean, "Manufacturer"),
@@ -118,6 +118,12 @@ def input_digest(content_sha256: Iterable[str], profile: str) -> str:
     """Digest of the contents and of everything that decides what becomes of them."""
     text = "\n".join([f"conversion {CONVERSION_VERSION}", profile, *sorted(content_sha256)])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _frame_of_reference(header: Dataset) -> str | None:
+    """RTSTRUCT names its frame in a sequence only."""
+    inner = values.first_item(header, "ReferencedFrameOfReferenceSequence")
+    return values.text(header, "FrameOfReferenceUID") or values.text(inner, "FrameOfReferenceUID")
 
 
 def _words(header: Dataset) -> list[str] | None:

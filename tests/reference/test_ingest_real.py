@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from dicom_objects import convert_all
 from numpy.typing import NDArray
 
 from schemas.records import ConvertedSeries, ObjectRef
@@ -246,6 +248,22 @@ def test_study_of_three_modalities(reference_data: Data) -> None:
 def test_single_slices_of_larger_series_are_refused(reference_data: Data) -> None:
     found = convert_folder(reference_data("pet-single-slices"))
     assert {f["reason_code"] for c in found.values() for f in c.rows["files"]} == {"single_slice"}
+
+
+def test_jpeg_lossless_slice(reference_data: Data) -> None:
+    """A real compressed GE slice, beside a made-up neighbour 3 mm further."""
+    path = reference_data("pet-single-slices") / "ge-discovery-st-private-0009-100d-jpegll.dcm"
+    neighbour = pydicom.dcmread(path)
+    expected = neighbour.pixel_array
+    x, y, z = (float(v) for v in neighbour.ImagePositionPatient)
+    neighbour.ImagePositionPatient = [x, y, z + 3]
+    neighbour.SOPInstanceUID = "1.2.3.4"
+    buffer = io.BytesIO()
+    neighbour.save_as(buffer)
+    (converted,) = convert_all([path.read_bytes(), buffer.getvalue()])
+    np.testing.assert_array_equal(converted.raw[0].stored[0], expected)
+    np.testing.assert_array_equal(converted.raw[0].stored[1], expected)
+    assert converted.rows["series"][0]["suv_status"] == "suv"
 
 
 def test_compressed_and_planar_objects_end_in_an_outcome(reference_data: Data) -> None:

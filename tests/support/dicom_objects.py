@@ -163,13 +163,15 @@ def structure_set(contours: Mapping[str, Sequence[Sequence[float]]]) -> Dataset:
     series, study, frame = Dataset(), Dataset(), Dataset()
     series.SeriesInstanceUID = SERIES
     study.RTReferencedSeriesSequence = DicomSequence([series])
+    frame.FrameOfReferenceUID = ds.FrameOfReferenceUID
+    del ds.FrameOfReferenceUID
     frame.RTReferencedStudySequence = DicomSequence([study])
     ds.ReferencedFrameOfReferenceSequence = DicomSequence([frame])
     described, drawn = [], []
     for number, (name, region) in enumerate(contours.items(), start=1):
         roi, lines = Dataset(), Dataset()
         roi.ROINumber, roi.ROIName = number, name
-        roi.ReferencedFrameOfReferenceUID = ds.FrameOfReferenceUID
+        roi.ReferencedFrameOfReferenceUID = frame.FrameOfReferenceUID
         lines.ReferencedROINumber = number
         lines.ContourSequence = DicomSequence([_contour(points) for points in region])
         described.append(roi)

@@ -38,6 +38,7 @@ def test_rows_of_contours_and_segments() -> None:
             assert set(row) <= set(TABLES[table].columns)
     (row,) = converted.rows["series"]
     assert row["referenced_series_uid"] == pseudonymiser.uid(SERIES)
+    assert row["frame_of_reference_uid"] == first["frame_of_reference_uid"]
     assert (row["series_kind"], row["modality"]) == ("contours", "RTSTRUCT")
     assert reasons(converted) == ["ingested"]
 

@@ -18,7 +18,15 @@ from dicom_objects import (
     structure_set,
     to_bytes,
 )
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+)
 
 from schemas.records import ConvertedSeries
 from schemas.tables import TABLES
@@ -167,6 +175,45 @@ def test_stored_types(dtype: str, expected: str) -> None:
     (volume,) = convert_one(list(objects)).raw
     assert volume.stored.dtype == expected
     np.testing.assert_array_equal(volume.stored[1], [[1, 2, 3], [4, 5, 100]])
+
+
+@pytest.mark.parametrize(
+    "syntax", [RLELossless, JPEG2000Lossless, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
+)
+def test_other_transfer_syntaxes_give_the_same_values(syntax: UID) -> None:
+    plain = convert_one(list(pet_series(3, rows=40, columns=33)))
+    objects = []
+    for ds in pet_series(3, rows=40, columns=33):
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        if syntax.is_compressed and syntax.is_encapsulated:
+            ds.compress(syntax, generate_instance_uid=False)
+        else:
+            ds.file_meta.TransferSyntaxUID = syntax
+            if syntax == ExplicitVRBigEndian:
+                ds.PixelData = np.frombuffer(ds.PixelData, "<i2").astype(">i2").tobytes()
+        objects.append(to_bytes(ds, syntax))
+    converted = convert_one(list(objects))
+    np.testing.assert_array_equal(converted.raw[0].stored, plain.raw[0].stored)
+    assert converted.raw[0].suv_factor is not None
+    np.testing.assert_array_equal(converted.raw[0].suv_factor, plain.raw[0].suv_factor)
+
+
+def test_damaged_compressed_pixels_cost_the_slice() -> None:
+    objects = pet_series(3)
+    for ds in objects:
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds.compress(RLELossless, generate_instance_uid=False)
+    objects[2].PixelData = objects[2].PixelData[:-40] + bytes(40)
+    assert reasons(convert_one(list(objects))) == ["ingested", "ingested", "undecodable_pixels"]
+
+
+def test_padding_value_is_kept() -> None:
+    objects = pet_series(2)
+    for ds in objects:
+        ds.PixelPaddingValue = 77
+    assert convert_one(list(objects)).raw[0].attributes["pixel_padding_value"] == 77
 
 
 def test_values_beyond_32_signed_bits_are_refused() -> None:
