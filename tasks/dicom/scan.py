@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -18,11 +17,9 @@ from tasks.dicom.elements import (
     UnusualEncodingError,
     find_elements,
 )
-from tasks.dicom.encoding import DEFLATED, Layout, read_layout
+from tasks.dicom.encoding import Layout, read_layout
 from tasks.dicom.kinds import MEDIA_DIRECTORY, classify
 from tasks.dicom.parse import parse_dataset
-
-logger = logging.getLogger(__name__)
 
 #: First read: the headers of nearly all images are shorter.
 HEAD_BYTES: Final = 64 * 1024
@@ -80,25 +77,18 @@ def _identifying_elements(
     ref: ObjectRef, reader: HeadReader, head: bytes, layout: Layout
 ) -> Elements:
     """Elements up to group 0028, reading further only if they are not in the first bytes."""
-    n_bytes = len(head)
-    while True:
-        is_all = n_bytes >= ref.size_bytes or n_bytes < HEAD_BYTES
+    while layout.is_scannable:
+        is_all = len(head) >= ref.size_bytes or len(head) >= MAX_HEADER_BYTES
         try:
-            if layout.is_scannable:
-                return RawElements(head, find_elements(head, layout, stop=tags.PAST_IDENTIFICATION))
-            is_all = is_all or layout.transfer_syntax_uid == DEFLATED
+            return RawElements(head, find_elements(head, layout, stop=tags.PAST_IDENTIFICATION))
         except BytesEndError as error:
-            if is_all:
+            longer = head if is_all else reader.read_head(ref.uri, len(head) * 8)
+            if len(longer) <= len(head):
                 return RawElements(head, error.found)
+            head = longer
         except UnusualEncodingError:
-            logger.debug("unusual encoding, left to pydicom")
-        if is_all or n_bytes >= MAX_HEADER_BYTES or not layout.is_scannable:
-            whole = reader.read_head(ref.uri, max(MAX_HEADER_BYTES, n_bytes))
-            return DatasetElements(parse_dataset(whole))
-        longer = reader.read_head(ref.uri, n_bytes * 8)
-        if len(longer) <= n_bytes:
-            return DatasetElements(parse_dataset(longer))
-        head, n_bytes = longer, len(longer)
+            break
+    return DatasetElements(parse_dataset(reader.read_head(ref.uri, MAX_HEADER_BYTES)))
 
 
 def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObject:

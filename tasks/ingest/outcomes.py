@@ -81,8 +81,8 @@ def reason_text(reason_code: str | None, detail: str = "") -> str | None:
 
     Examples
     --------
-    >>> reason_text("truncated", "expected 8 bytes, got 4")[-41:]
-    'transfer it again. (expected 8 bytes, got 4)'[-41:]
+    >>> reason_text("not_dicom", "no data set")
+    'Not a DICOM file. (no data set)'
     """
     if reason_code is None:
         return None
