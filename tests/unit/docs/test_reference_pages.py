@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pydantic import BaseModel
 
 from lake.settings import LakeSettings, Limits, Retry, make_settings
 from schemas.tables import TABLES
@@ -76,19 +77,18 @@ def test_settings_page_names_every_key_with_its_default() -> None:
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|", page, flags=re.MULTILINE))
     settings = make_settings({"lake_id": "0123456789abcdef"})
-    groups = {"limits": Limits, "retry": Retry}
-    expected = {}
+    groups: dict[str, type[BaseModel]] = {"limits": Limits, "retry": Retry}
+    expected: dict[str, object] = {}
     for name in LakeSettings.model_fields:
         if name in groups:
             group = getattr(settings, name)
             expected |= {f"{name}.{key}": getattr(group, key) for key in groups[name].model_fields}
         elif name not in {"lake_id", "key_dir"}:
             expected[name] = getattr(settings, name)
-    words = {None: "none", True: "`true`"}
+    words: dict[object, str] = {"None": "none", "True": "`true`", "{}": "empty"}
     assert set(shown) == set(expected) | {"lake_id", "key_dir"}
     for name, value in expected.items():
-        plain = "empty" if value == {} else words.get(value) or f"`{value}`"
-        assert shown[name] == (f"`{value}`" if type(value) in {int, float} else plain), name
+        assert shown[name] == words.get(str(value), f"`{value}`"), name
 
 
 def test_settings_example_is_valid() -> None:
