@@ -110,7 +110,7 @@ def vacuum(
     with lake.open(location) as lk:
         removed = clean(lk, grace=timedelta(hours=grace_hours))
     console().print(
-        f"removed {len(removed.volumes)} volumes and {len(removed.files)} table files that no snapshot "
-        "refers to",
+        f"removed {len(removed.volumes)} volumes and {len(removed.files)} table files "
+        "that no snapshot refers to",
         highlight=False,
     )

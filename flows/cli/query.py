@@ -93,7 +93,8 @@ def _encoded(answer: pa.Table, fmt: Format) -> bytes:
         data: bytes = sink.getvalue().to_pybytes()
         return data
     if fmt is Format.CSV:
-        return answer.to_pandas().to_csv(index=False).encode()
+        text: str = answer.to_pandas().to_csv(index=False)
+        return text.encode()
     return (json.dumps(answer.to_pylist(), indent=1, default=str) + "\n").encode()
 
 

@@ -187,7 +187,8 @@ def _roi_row(
 def _feature_rows(common: Row, values: Mapping[str, float], image_unit: str) -> list[Row]:
     return [
         {**common, "feature": name, "ibsi_code": FEATURES[name].ibsi_code,
-         "unit": FEATURES[name].unit_for(image_unit), "value": value if np.isfinite(value) else None}
+         "unit": FEATURES[name].unit_for(image_unit),
+         "value": value if np.isfinite(value) else None}
         for name, value in values.items()
     ]  # fmt: skip
 

@@ -42,7 +42,7 @@ def finding_row(
     """
     if severity not in SEVERITIES:
         raise ValueError(f"severity: expected one of {SEVERITIES}, got {severity!r}")
-    text = "|".join((rule_id, subject_kind, subject_id, message))
+    text = f"{rule_id}|{subject_kind}|{subject_id}|{message}"
     return {
         "finding_id": "F-" + hashlib.sha256(text.encode()).hexdigest()[:20],
         "rule_id": rule_id,

@@ -7,7 +7,15 @@ import warnings
 
 import numpy as np
 import pytest
-from dicom_objects import (
+from pydicom.dataset import Dataset
+
+from schemas.reasons import REASONS
+from schemas.records import SeriesGroup
+from tasks.deidentify.pseudonyms import Pseudonymiser
+from tasks.dicom.grouping import group_series
+from tasks.ingest.convert import Limits, convert_series
+from tasks.ingest.outcomes import scanned_row
+from tests.support.dicom_objects import (
     convert_all,
     implicit_bytes,
     nm_tomogram,
@@ -18,14 +26,6 @@ from dicom_objects import (
     structure_set,
     to_bytes,
 )
-from pydicom.dataset import Dataset
-
-from schemas.reasons import REASONS
-from schemas.records import SeriesGroup
-from tasks.deidentify.pseudonyms import Pseudonymiser
-from tasks.dicom.grouping import group_series
-from tasks.ingest.convert import Limits, convert_series
-from tasks.ingest.outcomes import scanned_row
 
 
 def settle(contents: list[bytes]) -> list[str]:

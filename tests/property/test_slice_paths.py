@@ -8,7 +8,6 @@ import random
 import numpy as np
 import pydicom
 import pytest
-from dicom_objects import SERIES, convert_all, implicit_bytes, pet_slice, to_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from tasks.dicom.elements import DatasetElements, RawElements, find_elements
 from tasks.dicom.encoding import read_layout
 from tasks.dicom.parse import parse_dataset
 from tasks.dicom.slices import read_slice_header
+from tests.support.dicom_objects import SERIES, convert_all, implicit_bytes, pet_slice, to_bytes
 
 angles = st.floats(-np.pi, np.pi, allow_nan=False)
 lengths = st.floats(-800, 800, allow_nan=False)

@@ -14,7 +14,6 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from dicom_objects import convert_all
 from numpy.typing import NDArray
 
 from schemas.records import ConvertedSeries, ObjectRef
@@ -26,6 +25,7 @@ from tasks.ingest.convert import Limits, convert_series
 from tasks.segment.masks import mask_to_grid
 from tasks.sources.folder import FolderSource
 from tasks.sources.reading import ObjectReader
+from tests.support.dicom_objects import convert_all
 
 pytestmark = pytest.mark.reference
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dicom_objects import (
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+
+from schemas.errors import RejectedObjectError
+from schemas.reasons import Outcome
+from schemas.records import ObjectRef, ScannedObject
+from tasks.dicom.scan import HEAD_BYTES, scan_object
+from tests.support.dicom_objects import (
     MemoryReader,
     common,
     implicit_bytes,
@@ -14,14 +22,6 @@ from dicom_objects import (
     structure_set,
     to_bytes,
 )
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
-
-from schemas.errors import RejectedObjectError
-from schemas.reasons import Outcome
-from schemas.records import ObjectRef, ScannedObject
-from tasks.dicom.scan import HEAD_BYTES, scan_object
 
 
 def scan(content: bytes) -> ScannedObject:

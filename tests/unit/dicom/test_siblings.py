@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-from dicom_objects import implicit_bytes, pet_series, to_bytes
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -18,6 +17,7 @@ from tasks.dicom.siblings import Template
 from tasks.dicom.slices import read_sibling_header, read_slice_header
 from tasks.dicom.variants import overlay, patched_header, without
 from tasks.ingest.assembled import QUANTITY_TAGS
+from tests.support.dicom_objects import implicit_bytes, pet_series, to_bytes
 
 
 def walk(content: bytes) -> tuple[Layout, RawElements]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dicom_objects import SECRET, SERIES, convert_all, reasons, structure_set
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from schemas.tables import TABLES
 from tasks.deidentify.pseudonyms import Pseudonymiser
+from tests.support.dicom_objects import SECRET, SERIES, convert_all, reasons, structure_set
 
 SQUARE = [0.0, 0.0, 5.0, 10.0, 0.0, 5.0, 10.0, 10.0, 5.0, 0.0, 10.0, 5.0]
 UPPER = [v + (3.0 if i % 3 == 2 else 0.0) for i, v in enumerate(SQUARE)]

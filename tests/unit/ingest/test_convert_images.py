@@ -7,17 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from dicom_objects import (
-    SECRET,
-    SERIES,
-    convert_all,
-    implicit_bytes,
-    pet_series,
-    reasons,
-    set_pixels,
-    structure_set,
-    to_bytes,
-)
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     UID,
@@ -33,6 +22,17 @@ from schemas.tables import TABLES
 from tasks.deidentify.pseudonyms import IdentityPseudonymiser, Pseudonymiser
 from tasks.dicom.kinds import CT_IMAGE, MR_IMAGE
 from tasks.ingest.limits import Limits
+from tests.support.dicom_objects import (
+    SECRET,
+    SERIES,
+    convert_all,
+    implicit_bytes,
+    pet_series,
+    reasons,
+    set_pixels,
+    structure_set,
+    to_bytes,
+)
 
 
 def convert_one(objects: list[Dataset | bytes], **options: object) -> ConvertedSeries:

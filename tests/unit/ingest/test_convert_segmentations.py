@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from dicom_objects import SECRET, SERIES, convert_all, reasons, segmentation
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from schemas.tables import TABLES
 from tasks.deidentify.pseudonyms import Pseudonymiser
+from tests.support.dicom_objects import SECRET, SERIES, convert_all, reasons, segmentation
 
 
 def plane(*voxels: tuple[int, int]) -> NDArray[np.bool_]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dicom_objects import convert_all, nm_tomogram, reasons, to_bytes
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+
+from tests.support.dicom_objects import convert_all, nm_tomogram, reasons, to_bytes
 
 STORED = np.arange(3 * 2 * 4, dtype=np.uint16).reshape(3, 2, 4)
 

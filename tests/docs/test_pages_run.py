@@ -1,0 +1,118 @@
+"""What the documentation tells a reader to do works, in the order of the pages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import lake
+from schemas.tables import TABLES
+from tests.docs.pages import Block, Workplace, blocks, words
+
+pytestmark = pytest.mark.xdist_group("prefect")  # they start Prefect, one at a time
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_the_tutorial_runs(workplace: Workplace) -> None:
+    languages = [block.language for block, _ in workplace.printed]
+    assert languages.count("bash") >= 8
+    assert "python" in languages
+
+
+def test_answers_look_as_shown(workplace: Workplace) -> None:
+    compared = [(block, out) for block, out in workplace.printed if block.shown]
+    assert len(compared) >= 2
+    for block, out in compared:
+        assert words(block.shown or "") - words(out) == set(), block.code
+
+
+def test_harmonisation_brings_the_centres_of_the_tutorial_together(workplace: Workplace) -> None:
+    with lake.open(workplace.folder / "lake", read_only=True) as lk:
+        means = lk.sql(
+            "SELECT centre, avg(value), avg(value_harmonised) FROM features_harmonised "
+            "WHERE feature = 'suv_mean' GROUP BY centre ORDER BY centre"
+        ).fetchall()
+    (_, first, first_after), (_, second, second_after) = means
+    assert abs(first_after - second_after) < 0.5 * abs(first - second)
+
+
+def test_the_clinical_data_of_the_tutorial_reach_the_cohort(workplace: Workplace) -> None:
+    with lake.open(workplace.folder / "lake", read_only=True) as lk:
+        (n,) = lk.sql("SELECT count(stage) FROM cohort WHERE modality = 'PT'").fetchall()[0]
+    assert n > 0
+
+
+def test_the_readme_example_runs(workplace: Workplace) -> None:
+    bash, python = (_on_lake_of_tutorial(block) for block in blocks(ROOT / "README.md"))
+    assert {"centre", "suv_mean_harmonised"} <= words(workplace.run(bash))
+    workplace.run(python)
+
+
+def _on_lake_of_tutorial(block: Block) -> Block:
+    code = block.code.replace("demo/lake", "lake").replace(".venv/bin/", "")
+    return Block(block.language, code)
+
+
+def test_reading_without_tracerlake(workplace: Workplace) -> None:
+    (script,) = blocks(DOCS / "how-to" / "read-without-tracerlake.md")
+    assert "import lake" not in script.code
+    printed = workplace.run(script)
+    assert "patients" in printed
+    assert "SUVbw" not in printed
+    assert "Bq/ml" in printed or "CNTS" in printed or "g/ml" in printed
+
+
+@pytest.mark.parametrize(
+    "page", ["how-to/understand-quarantine.md", "explanation/zones-and-digests.md"]
+)
+def test_python_of_other_pages_runs(workplace: Workplace, page: str) -> None:
+    for block in blocks(DOCS / page):
+        code = block.code.replace("my-lake", "lake").replace("2026-01-31", "2100-01-31")
+        workplace.run(Block(block.language, code))
+
+
+def _sql_of_pages() -> list[tuple[str, str]]:
+    found = []
+    for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        for query in re.findall(r"```sql\n(.*?)```", text, flags=re.DOTALL):
+            found.append((page.stem, query))
+        for query in re.findall(r'tracerlake sql [\w-]+(?: --\w+ \d+)? "(.*?)"', text, re.DOTALL):
+            found.append((page.stem, query))
+    return [(page, query) for page, query in found if not query.startswith(("GRANT", "SELECT ..."))]
+
+
+def test_every_query_of_the_pages_is_valid(workplace: Workplace) -> None:
+    queries = _sql_of_pages()
+    assert len(queries) > 12
+    with lake.open(workplace.folder / "lake", read_only=True) as lk:
+        for _, query in queries:
+            assert lk.sql(query).to_arrow_table().num_columns > 0, query
+
+
+def test_commands_of_the_pages_exist_with_their_options() -> None:
+    import typer
+
+    from flows.cli.main import app
+
+    group = typer.main.get_command(app)
+    options = {
+        name: {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+        for name, command in group.commands.items()  # type: ignore[attr-defined]  # a TyperGroup
+    }
+    seen = set()
+    for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        code = "\n".join(re.findall(r"```(?:sh|bash|ini|text)\n(.*?)```", text, flags=re.DOTALL))
+        for name, rest in re.findall(r"\btracerlake ([a-z][a-z-]+)\b([^\n]*)", code):
+            if name not in options or name in TABLES:
+                assert page.name == "run-nightly.md", (page.name, name)
+                continue
+            seen.add(name)
+            unknown = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", rest.split('"')[0])) - options[name]
+            assert unknown == set(), (page.name, name)
+    assert {"init", "ingest", "standardise", "features", "harmonise", "nightly", "serve"} <= seen
