@@ -48,8 +48,10 @@ def init(
     with lake.create(location, catalog=catalog, settings=settings) as made:
         keys = made.keys()
         out = console()
-        out.print(f"Made lake {location}", highlight=False)
-        out.print(f"Key and re-identification table: {keys.folder}", highlight=False)
+        out.print(f"Made lake {location}", highlight=False, soft_wrap=True)
+        out.print(
+            f"Key and re-identification table: {keys.folder}", highlight=False, soft_wrap=True
+        )
         out.print("Keep that folder safe and apart from the lake.", highlight=False)
 
 
@@ -96,4 +98,11 @@ def simulate(
             workers=workers,
             progress=advance,
         )
-    console().print(summary, highlight=False)
+    console().print(
+        f"Wrote {summary.n_patients} simulated patients of {len(summary.centres)} centres to "
+        f"{summary.root}: {summary.n_files:,} DICOM files, {summary.n_lesions} lesions, "
+        f"{summary.n_bytes / 1e6:,.0f} MB\n"
+        f"For a lake: {summary.dicom} and {summary.clinical}; its truth: {summary.truth}",
+        highlight=False,
+        soft_wrap=True,
+    )
