@@ -120,7 +120,7 @@ def stream(
     """
     pending = iter(jobs)
     running: dict[object, J] = {}
-    finished = as_completed(raise_errors=False)
+    finished = as_completed(loop=client.loop, raise_errors=False)
 
     def submit_one() -> bool:
         for job in pending:

@@ -6,12 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import IO, Final
 
 from schemas.errors import InvalidInputError, TracerlakeError
 
@@ -122,26 +123,28 @@ def local_server() -> Iterator[str]:
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    # Into a file, not a pipe: a pipe that nobody empties would stop the server in the end.
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
+        with _stopping(process):
+            _await_health(process, url, log)
+            os.environ["PREFECT_API_URL"] = url  # flow runs are processes of their own
+            with temporary_settings({PREFECT_API_URL: url}):
+                yield url
+
+
+@contextmanager
+def _stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
-        _await_health(process, url)
-        os.environ["PREFECT_API_URL"] = url  # flow runs are processes of their own
-        with temporary_settings({PREFECT_API_URL: url}):
-            yield url
+        yield
     finally:
         os.environ.pop("PREFECT_API_URL", None)
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.communicate(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _free_port() -> int:
@@ -156,11 +159,12 @@ def _free_port() -> int:
     raise PrefectServerError("no free port on loopback for the Prefect server")
 
 
-def _await_health(process: subprocess.Popen[bytes], url: str) -> None:
+def _await_health(process: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            text = process.stderr.read().decode(errors="replace") if process.stderr else ""
+            log.seek(0)
+            text = log.read().decode(errors="replace")
             raise PrefectServerError(f"the local Prefect server ended at once: {text[-500:]}")
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310  loopback http

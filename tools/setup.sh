@@ -44,7 +44,8 @@ fi
 echo "Installing the locked packages (a minute or two) ..."
 # --no-compile: files are compiled on first use, which is quicker than compiling all of them
 pip=".venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile"
-$pip --require-hashes -r requirements-build.lock
-$pip --require-hashes --no-build-isolation -r "$lock"
+# --no-deps: the locks are complete, and pip must not look for anything beside them
+$pip --require-hashes --no-deps -r requirements-build.lock
+$pip --require-hashes --no-deps --no-build-isolation -r "$lock"
 $pip --no-deps --no-build-isolation --editable .
 echo "$want" > "$stamp"
