@@ -30,9 +30,11 @@ def array_digest(*arrays: NDArray[Any] | None) -> str:
         if array is None:
             digest.update(b"none;")
             continue
-        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         digest.update(f"{array.dtype.name}{tuple(array.shape)};".encode())
-        digest.update(little.reshape(-1).view(np.uint8).data)
+        little = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
+        # plane by plane if they are not in order: a copy of a whole volume costs as much again
+        for part in [little] if little.flags.c_contiguous else little:
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

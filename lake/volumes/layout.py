@@ -11,13 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
 
 from lake.volumes import shard
+from lake.volumes.group import GroupWriter, bytes_codec, little_endian
 from schemas.geometry import Geometry
 
 #: Version of this layout, in the attributes of every volume.
@@ -57,55 +54,42 @@ def shard_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def add_volume_array(
-    group: zarr.Group, name: str, values: NDArray[Any], attributes: Mapping[str, object]
+    group: GroupWriter,
+    name: str,
+    values: NDArray[Any],
+    attributes: Mapping[str, object],
+    *,
+    compressor: shard.Compressor = shard.SMALL,
 ) -> None:
-    """Write the one large array of a level: dims (z, y, x), one shard, zstd-1 with bitshuffle."""
-    codec = BloscCodec(
-        typesize=values.dtype.itemsize,
-        cname=shard.COMPRESSOR,
-        clevel=shard.LEVEL,
-        shuffle="bitshuffle",
-    )
-    sharding = ShardingCodec(
-        chunk_shape=chunk_shape(values.shape),
-        codecs=[BytesCodec(), codec],
-        index_location="start",
-    )
-    array = group.create_array(
+    """Write the one large array of a level: dims (z, y, x), one shard, Blosc with bitshuffle."""
+    inner = chunk_shape(values.shape)
+    group.add_array(
         name,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=shard_shape(values.shape),
-        serializer=sharding,
-        filters=None,
-        compressors=None,
-        fill_value=0,
-        dimension_names=DIMS,
-        attributes=dict(attributes),
+        values,
+        chunk_shape=shard_shape(values.shape),
+        codecs=[shard.sharding_codec(inner, values.dtype, compressor)],
+        dimensions=DIMS,
+        attributes=attributes,
+        chunk=shard.encode(values, inner, compressor),
     )
-    chunks = shard.encode(values, chunk_shape(values.shape))
-    key = f"{array.path}/{array.metadata.encode_chunk_key((0,) * values.ndim)}"
-    sync(group.store.set(key, default_buffer_prototype().buffer.from_bytes(chunks)))
 
 
 def add_line(
-    group: zarr.Group, name: str, values: NDArray[np.float64], dimension: str, **attributes: object
+    group: GroupWriter, name: str, values: NDArray[np.float64], dimension: str, **attributes: object
 ) -> None:
     """Write a 1-D float64 array along one dimension, uncompressed in one chunk."""
-    array = group.create_array(
+    group.add_array(
         name,
-        shape=values.shape,
-        dtype="float64",
-        chunks=values.shape,
-        compressors=None,
-        filters=None,
-        dimension_names=(dimension,),
+        values,
+        chunk_shape=values.shape,
+        codecs=[bytes_codec(values.dtype)],
+        dimensions=(dimension,),
         attributes=attributes,
+        chunk=[little_endian(values).tobytes()],
     )
-    array[...] = values
 
 
-def add_coordinates(group: zarr.Group, geometry: Geometry) -> None:
+def add_coordinates(group: GroupWriter, geometry: Geometry) -> None:
     """Write ``z``, ``y``, ``x`` in mm, so that any reader gets a labelled array."""
     frame = "patient LPS" if geometry.is_axial else "distance from the first voxel"
     for name, values in zip(DIMS, geometry.axis_coordinates(), strict=True):

@@ -7,9 +7,8 @@ directly; reading, and the array's metadata, stay with Zarr.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 import google_crc32c
@@ -17,14 +16,75 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-COMPRESSOR: Final = "zstd"
-LEVEL: Final = 1
+from lake.volumes.group import bytes_codec, little_endian
 
 _EMPTY: Final = np.uint64(2**64 - 1)
-_THREADS: Final = min(4, os.cpu_count() or 1)
+#: Blocks of this size suit the caches of the second level; Blosc's own choice is 1.2 times slower.
+_BLOCK_BYTES: Final = 256 * 1024
+_LEVEL: Final = 1
+#: A chunk that shrinks to less than this share of its size may be empty; below the number of bytes,
+#: any chunk may.
+_EMPTY_SHARE: Final = 1 / 50
+_SMALL_BYTES: Final = 4096
 
 
-def encode(values: NDArray[Any], chunk_shape: tuple[int, ...]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Compressor:
+    """Blosc with bitshuffle, by the element size.
+
+    Parameters
+    ----------
+    name : str
+        Blosc's name of the algorithm.
+    """
+
+    name: str
+
+    def codec(self, dtype: np.dtype[Any]) -> dict[str, object]:
+        """Metadata of the codec."""
+        settings = {
+            "typesize": dtype.itemsize,
+            "cname": self.name,
+            "clevel": _LEVEL,
+            "shuffle": "bitshuffle",
+            "blocksize": _BLOCK_BYTES,
+        }
+        return {"name": "blosc", "configuration": settings}
+
+    def compress(self, chunk: NDArray[Any]) -> bytes:
+        """Compress a contiguous chunk; nothing if all its bytes are zero."""
+        packed: bytes = blosc.compress(
+            chunk, self.name.encode(), _LEVEL, blosc.BITSHUFFLE, blocksize=_BLOCK_BYTES,
+            typesize=chunk.itemsize,
+        )  # fmt: skip
+        is_suspect = chunk.nbytes < _SMALL_BYTES or len(packed) < chunk.nbytes * _EMPTY_SHARE
+        # by bytes, not by value: minus zero equals zero and must come back as it was
+        if is_suspect and not chunk.reshape(-1).view(np.uint8).any():
+            return b""
+        return packed
+
+
+#: Three times as fast as `SMALL` at 1.05 to 1.25 times the size: for what is written once a night.
+FAST: Final = Compressor("lz4")
+SMALL: Final = Compressor("zstd")
+
+
+def sharding_codec(
+    chunk_shape: tuple[int, ...], dtype: np.dtype[Any], compressor: Compressor
+) -> dict[str, object]:
+    """Metadata of the codec whose bytes `encode` makes."""
+    settings = {
+        "chunk_shape": list(chunk_shape),
+        "codecs": [bytes_codec(dtype), compressor.codec(dtype)],
+        "index_codecs": [bytes_codec(np.dtype("<u8")), {"name": "crc32c"}],
+        "index_location": "start",
+    }
+    return {"name": "sharding_indexed", "configuration": settings}
+
+
+def encode(
+    values: NDArray[Any], chunk_shape: tuple[int, ...], compressor: Compressor
+) -> list[bytes]:
     """Encode an array as a shard with its index at the start.
 
     Parameters
@@ -33,21 +93,20 @@ def encode(values: NDArray[Any], chunk_shape: tuple[int, ...]) -> bytes:
         Any number of dims; little-endian bytes are written.
     chunk_shape : tuple of int
         Inner chunks; those at the ends are filled up with zeros.
+    compressor : Compressor
+        Of the chunks.
 
     Returns
     -------
-    bytes
+    list of bytes
         Index (offset and length of every chunk, uint64, little-endian, with CRC-32C), then the
-        chunks. A chunk of zeros only has no bytes.
+        chunks: to be written one after the other. A chunk of zeros only has no bytes.
 
     References
     ----------
     Zarr enhancement proposal 2, "sharding codec".
     """
-    little = np.asarray(values, dtype=values.dtype.newbyteorder("<"))
-    grid = tuple(-(-n // c) for n, c in zip(values.shape, chunk_shape, strict=True))
-    with ThreadPoolExecutor(_THREADS) as pool:
-        encoded = list(pool.map(_compress, _chunks(little, grid, chunk_shape)))
+    encoded = [compressor.compress(chunk) for chunk in _chunks(little_endian(values), chunk_shape)]
     lengths = np.array([len(chunk) for chunk in encoded], dtype=np.uint64)
     header = 16 * len(encoded) + 4
     starts = header + np.cumsum(lengths) - lengths
@@ -55,27 +114,18 @@ def encode(values: NDArray[Any], chunk_shape: tuple[int, ...]) -> bytes:
     index[lengths == 0] = _EMPTY
     table = index.tobytes()
     checksum = int(google_crc32c.value(table)).to_bytes(4, "little")
-    return b"".join([table, checksum, *encoded])
+    return [table, checksum, *encoded]
 
 
-def _chunks(
-    values: NDArray[Any], grid: tuple[int, ...], shape: tuple[int, ...]
-) -> Iterator[NDArray[Any]]:
+def _chunks(values: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
+    """Contiguous chunks in C order, each valid until the next one is asked for."""
+    grid = tuple(-(-n // c) for n, c in zip(values.shape, shape, strict=True))
+    chunk = np.empty(shape, values.dtype)
     for position in np.ndindex(*grid):
         part = values[
             tuple(slice(i * c, (i + 1) * c) for i, c in zip(position, shape, strict=True))
         ]
         if part.shape != shape:
-            part = np.pad(part, [(0, c - n) for n, c in zip(part.shape, shape, strict=True)])
-        yield part
-
-
-def _compress(chunk: NDArray[Any]) -> bytes:
-    contiguous = np.ascontiguousarray(chunk)
-    # by bytes, not by value: minus zero equals zero and must come back as it was
-    if not contiguous.reshape(-1).view(np.uint8).any():
-        return b""
-    compressed: bytes = blosc.compress(
-        contiguous, COMPRESSOR.encode(), LEVEL, blosc.BITSHUFFLE, typesize=contiguous.itemsize
-    )
-    return compressed
+            chunk[...] = 0
+        chunk[tuple(slice(n) for n in part.shape)] = part
+        yield chunk

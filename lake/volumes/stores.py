@@ -13,6 +13,7 @@ from typing import Final
 import zarr
 from zarr.storage import LocalStore
 
+from lake.volumes.group import GroupWriter
 from schemas.errors import InvalidInputError, NotFoundInLakeError, StorageError
 
 #: Mark of a volume that is still being written; `lake.vacuum` removes left-overs.
@@ -54,7 +55,7 @@ def open_group(root: str, path: str) -> zarr.Group:
         raise StorageError(f"volume {path} is damaged: {type(error).__name__}") from error
 
 
-def publish(root: str, path: str, fill: Callable[[zarr.Group], None]) -> None:
+def publish(root: str, path: str, fill: Callable[[GroupWriter], None]) -> None:
     """Write a group beside its place and move it there in one step.
 
     A process that dies on the way leaves an unfinished folder that no reader takes for a volume.
@@ -70,7 +71,7 @@ def publish(root: str, path: str, fill: Callable[[zarr.Group], None]) -> None:
     with _storage_errors(path):
         temporary.mkdir(parents=True)
         try:
-            fill(zarr.create_group(LocalStore(temporary), zarr_format=3))
+            fill(GroupWriter(temporary))
             _move(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

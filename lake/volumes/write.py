@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from lake.volumes import layout, pyramid, stores
+from lake.volumes import layout, pyramid, shard, stores
+from lake.volumes.group import GroupWriter
 from lake.volumes.identity import array_digest, plain, volume_id
 from lake.volumes.read import is_intact
 from schemas.geometry import Geometry
@@ -85,15 +85,15 @@ def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
         attributes=volume.attributes,
     )
 
-    def fill(group: zarr.Group) -> None:
+    def fill(group: GroupWriter) -> dict[str, object]:
         layout.add_coordinates(group, volume.geometry)
         names = ("rescale_slope", "rescale_intercept", "suv_factor")
         for name, line in zip(names, lines, strict=True):
             if line is not None:
                 layout.add_line(group, name, line.astype(np.float64), "z")
-        layout.add_volume_array(
-            group, "stored", volume.stored, {"long_name": "stored pixel values", "units": "1"}
-        )
+        about = {"long_name": "stored pixel values", "units": "1"}
+        layout.add_volume_array(group, "stored", volume.stored, about, compressor=shard.FAST)
+        return {}
 
     return _store(volumes_root, plan, fill)
 
@@ -147,13 +147,13 @@ def write_standard(
         parent_volume_id=parent_volume_id,
     )
 
-    def fill(group: zarr.Group) -> None:
+    def fill(group: GroupWriter) -> dict[str, object]:
         layout.add_coordinates(group, volume.geometry)
         level = values
         for number in range(levels):
             layout.add_volume_array(group, str(number), level, {"units": volume.value_unit})
             level = pyramid.halve(level) if number < levels - 1 else level
-        group.attrs["ome"] = pyramid.ome_attributes(volume.geometry, levels)
+        return {"ome": pyramid.ome_attributes(volume.geometry, levels)}
 
     return _store(root, plan, fill)
 
@@ -185,28 +185,30 @@ def write_mask(
         parent_volume_id=parent_volume_id,
     )
 
-    def fill(group: zarr.Group) -> None:
+    def fill(group: GroupWriter) -> dict[str, object]:
         layout.add_coordinates(group, volume.geometry)
         layout.add_volume_array(group, "labels", volume.labels, {"units": "1"})
+        return {}
 
     return _store(root, plan, fill)
 
 
-def _store(root: str, plan: _Plan, fill: Callable[[zarr.Group], None]) -> Row:
-    name = volume_id(plan.content_sha256, plan.metadata)
+def _store(root: str, plan: _Plan, fill: Callable[[GroupWriter], dict[str, object]]) -> Row:
+    """Write a volume unless it is there; `fill` adds its arrays and returns further attributes."""
+    metadata = plan.metadata
+    name = volume_id(plan.content_sha256, metadata)
     path = layout.relative_path(plan.zone, plan.series_uid, name)
     described = {
         "tracerlake": {
-            **plan.metadata,
+            **metadata,
             "volume_id": name,
             "content_sha256": plan.content_sha256,
             "code_version": _code_version(),
         }
     }
 
-    def fill_described(group: zarr.Group) -> None:
-        fill(group)
-        group.attrs.update(described)
+    def fill_described(group: GroupWriter) -> None:
+        group.finish(fill(group) | described)
 
     # What is there already was written by another worker, or by an earlier run that perhaps died.
     if is_intact(root, path, plan.content_sha256):
@@ -240,8 +242,8 @@ def _row(plan: _Plan, name: str, path: str, size: int) -> Row:
 
 
 def _rescaled_range(volume: RawVolume) -> tuple[float, float]:
-    flat = volume.stored.reshape(volume.stored.shape[0], -1)
-    ends = np.stack([flat.min(axis=1), flat.max(axis=1)]).astype(np.float64)
+    # slice by slice, so that the second look finds the values in the cache
+    ends = np.array([(plane.min(), plane.max()) for plane in volume.stored], dtype=np.float64).T
     ends = ends * volume.rescale_slope + volume.rescale_intercept  # slopes may be negative
     return float(ends.min()), float(ends.max())
 
