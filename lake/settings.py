@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from schemas.errors import InvalidInputError, LakeVersionError
+from schemas.sources import SOURCE_NAME, SourceSettings
 from schemas.tables import LAKE_FORMAT
 
 SETTINGS_FILE: Final = "tracerlake.toml"
@@ -95,6 +96,12 @@ class LakeSettings(BaseSettings):
         ``$TRACERLAKE_KEY_DIR``, then ``~/.config/tracerlake/keys/<lake_id>``.
     limits, retry
         See `Limits` and `Retry`.
+    sources : dict
+        Declared sources by name; see `schemas.sources`.
+    retrieval_dir : Path or None
+        Where objects of remote sources lie between retrieval and commit, outside the lake; on a
+        Dask cluster a folder that all machines share. Default: ``tracerlake/retrieval/<lake_id>``
+        in ``$XDG_CACHE_HOME`` or ``~/.cache``.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="TRACERLAKE_")
@@ -109,6 +116,10 @@ class LakeSettings(BaseSettings):
     key_dir: Path | None = None
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
+    sources: dict[Annotated[str, Field(pattern=SOURCE_NAME)], SourceSettings] = Field(
+        default_factory=dict
+    )
+    retrieval_dir: Path | None = None
 
     @field_validator("catalog")
     @classmethod
@@ -142,6 +153,14 @@ class LakeSettings(BaseSettings):
         if self.key_dir is not None:
             return self.key_dir.expanduser()
         return Path.home() / ".config" / "tracerlake" / "keys" / self.lake_id
+
+    @property
+    def retrieval_folder(self) -> Path:
+        """Folder of retrieved objects, with the default filled in."""
+        if self.retrieval_dir is not None:
+            return self.retrieval_dir.expanduser().absolute()
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "tracerlake" / "retrieval" / self.lake_id
 
 
 def make_settings(values: Mapping[str, object]) -> LakeSettings:
@@ -197,8 +216,18 @@ def dump_settings(settings: LakeSettings) -> str:
     ]
     for name, table in chosen.items():
         if isinstance(table, dict):
-            lines += ["", f"[{name}]", *_toml_lines(table)]
+            lines += _toml_table(name, table)
     return "\n".join(lines) + "\n"
+
+
+def _toml_table(name: str, table: Mapping[str, Any]) -> list[str]:
+    """Write a table and those inside it."""
+    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
+    lines = ["", f"[{name}]", *_toml_lines(plain)] if plain else []
+    for inner, values in table.items():
+        if isinstance(values, dict):
+            lines += _toml_table(f"{name}.{inner}", values)
+    return lines
 
 
 def _toml_lines(values: Mapping[str, object]) -> list[str]:

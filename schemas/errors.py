@@ -57,6 +57,12 @@ class ClusterError(TracerlakeError, ConnectionError):
     kind = "cluster"
 
 
+class SourceUnavailableError(TracerlakeError, ConnectionError):
+    """A source does not answer, refuses us, or answers what is not its protocol; try later."""
+
+    kind = "source_unavailable"
+
+
 class RejectedObjectError(TracerlakeError, ValueError):
     """One input object (file, series, ROI) is unusable; it becomes a quarantine row, not a crash.
 

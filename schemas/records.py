@@ -20,9 +20,11 @@ class ObjectRef:
     Parameters
     ----------
     uri : str
-        ``file:///abs/path`` or ``zip:///abs/archive.zip!member`` (percent-encoded). Never logged.
+        ``file:///abs/path`` or ``zip:///abs/archive.zip!member`` (percent-encoded), or below the
+        name of a declared source such as ``dicomweb://pacs/studies/...``. Never logged.
     size_bytes, modified_ns : int
-        Of the file, or of the archive member (size) and its archive (time).
+        Of the file, or of the archive member (size) and its archive (time). 0 where a source does
+        not say; its objects then never change under their URI.
     """
 
     uri: str

@@ -78,7 +78,8 @@ def _identifying_elements(
 ) -> Elements:
     """Elements up to group 0028, reading further only if they are not in the first bytes."""
     while layout.is_scannable:
-        is_all = len(head) >= ref.size_bytes or len(head) >= MAX_HEADER_BYTES
+        # A size of 0 is unknown (remote objects): a longer head that is no longer ends the loop.
+        is_all = 0 < ref.size_bytes <= len(head) or len(head) >= MAX_HEADER_BYTES
         try:
             return RawElements(head, find_elements(head, layout, stop=tags.PAST_IDENTIFICATION))
         except BytesEndError as error:

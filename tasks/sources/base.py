@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from schemas.records import ObjectRef
@@ -30,6 +30,17 @@ class Source(Protocol):
         Nothing is left out silently: what cannot be listed or must not be followed (damaged
         archives, folders without permission, links that leave the source) is yielded too, and
         reading it raises the `RejectedObjectError` that says why.
+        """
+
+
+@runtime_checkable
+class RetrievingSource(Source, Protocol):
+    """A source whose objects must be brought by one process before others can read them."""
+
+    def retrieve(self, refs: Sequence[ObjectRef], advance: Callable[[int], None]) -> None:
+        """Bring objects to where an `ObjectReader` with the same connections looks for them.
+
+        What does not come is left out; reading it says ``source_unavailable``.
         """
 
 

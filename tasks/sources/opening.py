@@ -6,22 +6,29 @@ import os
 from pathlib import Path
 
 from schemas.errors import InvalidInputError
+from schemas.sources import DicomwebSettings, DimseSettings, ObjectStoreSettings, SpoolSettings
 from tasks.sources.archive import ArchiveSource, is_archive
 from tasks.sources.base import Source
+from tasks.sources.dicomdir import DicomdirSource, is_dicomdir, referenced_files
+from tasks.sources.dicomweb import DicomwebSource
+from tasks.sources.dimse import DimseSource
 from tasks.sources.folder import FileSource, FolderSource
+from tasks.sources.object_store import ObjectStoreSource
+from tasks.sources.retrieved import Connections
+from tasks.sources.spool import SpoolSource, is_spool
 from tasks.sources.uris import FILE, parse_uri
 
 
 def open_source(location: str | Path, name: str | None = None) -> Source:
-    """Open a folder, an archive or a single file as a source.
+    """Open a folder, a spool, an archive, a DICOMDIR or a single file as a source.
 
     Parameters
     ----------
     location : str or Path
         Path (``~`` allowed) or ``file:///`` URI.
     name : str, optional
-        Name of the source in the lake. By default its kind (``folder``, ``archive``, ``file``), not
-        its path: paths may hold a person's name.
+        Name of the source in the lake. By default its kind (``folder``, ``archive``, ``file``,
+        ...), not its path: paths may hold a person's name.
 
     Returns
     -------
@@ -34,6 +41,8 @@ def open_source(location: str | Path, name: str | None = None) -> Source:
         If nothing is there, it may not be read, or it is empty.
     """
     path = _existing_path(location)
+    if path.is_dir() and is_spool(path):
+        return SpoolSource(path, **_named(name))
     if path.is_dir():
         return FolderSource(path, **_named(name))
     if path.stat().st_size == 0:
@@ -42,7 +51,40 @@ def open_source(location: str | Path, name: str | None = None) -> Source:
         )
     if is_archive(path):
         return ArchiveSource(path, **_named(name))
+    if is_dicomdir(path):
+        referenced_files(path)  # a damaged one is refused now
+        return DicomdirSource(path, **_named(name))
     return FileSource(path, **_named(name))
+
+
+def open_declared(name: str, connections: Connections) -> Source:
+    """Open a source that the lake's settings declare.
+
+    Parameters
+    ----------
+    name : str
+        Its name, one of ``connections.settings``.
+    connections : Connections
+        All declared sources, and where retrieved objects are put.
+
+    Raises
+    ------
+    InvalidInputError
+        As `open_source`, for those that are local.
+    """
+    settings = connections.settings[name]
+    if isinstance(settings, DicomwebSettings):
+        return DicomwebSource(settings, name)
+    if isinstance(settings, DimseSettings):
+        return DimseSource(settings, name, connections)
+    if isinstance(settings, ObjectStoreSettings):
+        return ObjectStoreSource(settings, name)
+    if isinstance(settings, SpoolSettings):
+        path = _existing_path(settings.path)
+        if not is_spool(path):
+            raise InvalidInputError(f"{path} is no spool; fill it with: tracerlake receive {path}")
+        return SpoolSource(path, name)
+    return open_source(settings.path, name)
 
 
 def _named(name: str | None) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tarfile
 import tempfile
 import zipfile
@@ -15,7 +14,20 @@ from typing import IO, Final, Protocol, Self
 
 from schemas.errors import RejectedObjectError
 from tasks.sources.archive import DAMAGE
-from tasks.sources.uris import FILE, LINK, ZIP, Place, archive_scheme, parse_uri
+from tasks.sources.file_reading import os_reason, read_file
+from tasks.sources.remote_reading import RemoteReader
+from tasks.sources.retrieved import Connections
+from tasks.sources.uris import (
+    FILE,
+    LINK,
+    TAR,
+    ZIP,
+    Place,
+    archive_scheme,
+    is_remote,
+    parse_uri,
+    scheme_of,
+)
 
 #: Archives kept open at once by one reader.
 _MAX_OPEN: Final = 8
@@ -104,10 +116,15 @@ def _refuse_bomb(n_bytes: int, bound: int) -> None:
 
 
 class ObjectReader:
-    """Reads objects by URI and keeps the archives it meets open.
+    """Reads objects by URI and keeps the archives and connections it meets open.
 
     Use it as a context manager wherever more than one object is read: a zip's directory is then
     parsed once, and a compressed tar expanded once. Not to be shared between threads.
+
+    Parameters
+    ----------
+    connections : Connections or None
+        How to reach the objects of declared sources; None: local objects only.
 
     Examples
     --------
@@ -115,7 +132,8 @@ class ObjectReader:
     ...     data = [reader.read(ref.uri, max_bytes=2**30) for ref in refs]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connections: Connections | None = None) -> None:
+        self._remote = RemoteReader(connections or Connections())
         self._open: OrderedDict[tuple[str, Path], _Archive] = OrderedDict()
 
     def __enter__(self) -> Self:
@@ -130,7 +148,8 @@ class ObjectReader:
         self.close()
 
     def close(self) -> None:
-        """Close all archives."""
+        """Close all archives and connections."""
+        self._remote.close()
         while self._open:
             self._open.popitem()[1].close()
 
@@ -154,15 +173,16 @@ class ObjectReader:
         RejectedObjectError
             ``unreadable``, ``oversized`` (files), ``archive_bomb`` (members), ``archive_damaged``,
             ``empty_file`` (an archive without members), ``unsupported_object`` (an archive inside
-            an archive), ``not_dicom`` (a device or pipe), ``link_outside_source``.
+            an archive), ``not_dicom`` (a device or pipe), ``link_outside_source``; for objects of
+            declared sources also ``source_unavailable`` and ``invalid_attribute``.
         """
-        place = parse_uri(uri)
-        data, size = self._fetch(place, max_bytes + 1)
+        data, size = self._fetch(uri, max_bytes + 1)
+        is_member = scheme_of(uri) in {ZIP, TAR}
         if max(size, len(data)) > max_bytes:
-            code = "oversized" if place.scheme == FILE else "archive_bomb"
+            code = "archive_bomb" if is_member else "oversized"
             raise RejectedObjectError(code, f"expected at most {max_bytes} bytes, got {size}")
         if len(data) != size:
-            code = "unreadable" if place.scheme == FILE else "archive_damaged"
+            code = "archive_damaged" if is_member else "unreadable"
             raise RejectedObjectError(code, f"expected {size} bytes, got {len(data)}")
         return data
 
@@ -174,13 +194,16 @@ class ObjectReader:
         RejectedObjectError
             As `read`, except for size.
         """
-        return self._fetch(parse_uri(uri), n_bytes)[0]
+        return self._fetch(uri, n_bytes)[0]
 
-    def _fetch(self, place: Place, limit: int) -> tuple[bytes, int]:
+    def _fetch(self, uri: str, limit: int) -> tuple[bytes, int]:
+        if is_remote(uri):
+            return self._remote.read(uri, limit)
+        place = parse_uri(uri)
         if place.scheme == LINK:
             raise RejectedObjectError("link_outside_source", "the link leaves its source folder")
         if place.scheme == FILE:
-            return _read_file(place.path, limit)
+            return read_file(place.path, limit)
         if place.member is not None and archive_scheme(place.member):
             raise RejectedObjectError(
                 "unsupported_object", "an archive inside an archive; unpack the outer one"
@@ -195,7 +218,7 @@ class ObjectReader:
         except RuntimeError:
             raise RejectedObjectError("unreadable", "the archive member is encrypted") from None
         except OSError as error:
-            raise RejectedObjectError("unreadable", _os_reason(error)) from None
+            raise RejectedObjectError("unreadable", os_reason(error)) from None
 
     def _read_member(self, place: Place, limit: int) -> tuple[bytes, int]:
         archive = self._archive(place)
@@ -213,24 +236,6 @@ class ObjectReader:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(key)
         return self._open[key]
-
-
-def _read_file(path: Path, limit: int) -> tuple[bytes, int]:
-    try:
-        # Opening a pipe would wait for a writer: look first.
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise RejectedObjectError("not_dicom", "a device, socket or pipe, not a file")
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            # Asking for no more than is there: a read allocates what it is asked for.
-            return stream.read(min(limit, size)), size
-    except OSError as error:
-        raise RejectedObjectError("unreadable", _os_reason(error)) from None
-
-
-def _os_reason(error: OSError) -> str:
-    """Name the error without the path that its own message would show."""
-    return f"the system answers {error.strerror or type(error).__name__}"
 
 
 def read_object(uri: str, max_bytes: int) -> bytes:
