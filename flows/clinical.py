@@ -18,6 +18,7 @@ from schemas.reasons import REASONS
 from schemas.records import Row
 from tasks.clinical.batch import ClinicalBatch, RejectedRecord
 from tasks.clinical.fhir import read_fhir_ndjson
+from tasks.clinical.mapping import FhirMapping, RedcapMapping, load_mapping
 from tasks.clinical.redcap import read_redcap_csv
 from tasks.findings.row import finding_row
 
@@ -31,7 +32,12 @@ _SCOPES: Final = {
 
 @flow(name="ingest_clinical", persist_result=False, validate_parameters=False)
 def ingest_clinical(
-    location: str, *, redcap: list[str] | None = None, fhir: list[str] | None = None
+    location: str,
+    *,
+    redcap: list[str] | None = None,
+    fhir: list[str] | None = None,
+    redcap_mapping: str | None = None,
+    fhir_mapping: str | None = None,
 ) -> dict[str, int]:
     """Take clinical values and consents into the lake; what is unchanged is left alone.
 
@@ -41,6 +47,8 @@ def ingest_clinical(
         The lake.
     redcap, fhir : list of str or None
         REDCap CSV exports and FHIR NDJSON files.
+    redcap_mapping, fhir_mapping : str or None
+        TOML files that say which column or code is which item; None: those of the simulator.
 
     Returns
     -------
@@ -53,13 +61,15 @@ def ingest_clinical(
         run_record(lk, "ingest_clinical", {}, prefect_id=str(flow_run.id)) as log,
     ):
         pseudonyms = pseudonymiser(lk.settings, lk.keys())
+        redcap_map = load_mapping(Path(redcap_mapping), RedcapMapping) if redcap_mapping else None
+        fhir_map = load_mapping(Path(fhir_mapping), FhirMapping) if fhir_mapping else None
         with stage("clinical", len(redcap or []) + bool(fhir)) as progress:
             batches = []
             for path in redcap or []:
-                batches.append(read_redcap_csv(Path(path), None, pseudonyms))
+                batches.append(read_redcap_csv(Path(path), redcap_map, pseudonyms))
                 progress.advance("clinical")
             if fhir:  # all files at once: references go from one to another
-                batches.append(read_fhir_ndjson([Path(p) for p in fhir], None, pseudonyms))
+                batches.append(read_fhir_ndjson([Path(p) for p in fhir], fhir_map, pseudonyms))
                 progress.advance("clinical")
         if lk.settings.deidentify:
             remember(lk.keys(), [i for batch in batches for i in batch.identities])

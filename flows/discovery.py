@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from lake import Lake
 from lake.keys import KeyStore
+from schemas.errors import InvalidInputError, SourceUnavailableError, TracerlakeError
 from schemas.records import ObjectRef, ScannedObject
 from tasks.sources.base import Source
 
@@ -27,11 +28,14 @@ class Discovery:
         Name of the source by URI, for the changed ones.
     unchanged : dict
         The others, by file key.
+    failures : list of TracerlakeError
+        Of sources that could not be listed to their end; what they listed before is above.
     """
 
     changed: list[ObjectRef] = field(default_factory=list)
     source_names: dict[str, str] = field(default_factory=dict)
     unchanged: dict[str, ObjectRef] = field(default_factory=dict)
+    failures: list[TracerlakeError] = field(default_factory=list)
 
     @property
     def n_files(self) -> int:
@@ -40,8 +44,14 @@ class Discovery:
 
 
 def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
-    """Size and time of every object the lake has an outcome for, by file key."""
-    rows = lk.sql("SELECT file_key, size_bytes, modified_ns FROM files").fetchall()
+    """Size and time of every object the lake has an outcome for, by file key.
+
+    What a source did not deliver is left out, so that it is asked for again.
+    """
+    rows = lk.sql(
+        "SELECT file_key, size_bytes, modified_ns FROM files "
+        "WHERE reason_code IS DISTINCT FROM 'source_unavailable'"
+    ).fetchall()
     return {key: (size, modified) for key, size, modified in rows}
 
 
@@ -53,12 +63,13 @@ def discover(
 ) -> Discovery:
     """List every source and compare with what the lake knows; no file is opened.
 
-    An object that two overlapping sources list is looked at once.
+    An object that two overlapping sources list is looked at once. A source that fails does not keep
+    the others from being looked at.
     """
     found = Discovery()
     seen: set[str] = set()
     for source in sources:
-        for ref in source.objects():
+        for ref in _listed(source, found.failures):
             key = file_key(ref.uri)
             if key in seen:
                 continue
@@ -70,6 +81,13 @@ def discover(
                 found.source_names[ref.uri] = source.name
             advance(1)
     return found
+
+
+def _listed(source: Source, failures: list[TracerlakeError]) -> Iterator[ObjectRef]:
+    try:
+        yield from source.objects()
+    except (SourceUnavailableError, InvalidInputError) as error:
+        failures.append(error)
 
 
 def siblings(

@@ -89,7 +89,7 @@ def harmonise(
         if problem is not None:
             publish_refusal(opaque(lk), opaque(log), problem)
             return {"n_written": 0, "model_id": None}
-        with stage("harmonise", None):
+        with stage("harmonise", 1) as progress:
             try:
                 result = harmonise_long(features, batch_column="centre", covariate_table=table,
                                         method=method, reference_batch=reference_batch)  # fmt: skip
@@ -97,6 +97,7 @@ def harmonise(
                 publish_refusal(opaque(lk), opaque(log), str(refusal))
                 return {"n_written": 0, "model_id": None}
             publish(opaque(lk), opaque(log), opaque(result), profile, digest)
+            progress.advance("harmonise")
         return {"n_written": log.counts["n_written"], "model_id": str(result.model_row["model_id"])}
 
 

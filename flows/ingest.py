@@ -28,14 +28,16 @@ from flows.linking import link_ct
 from flows.opaque import opaque
 from flows.progress import stage
 from flows.runs import RunLog, run_record
+from flows.sources import connections, open_sources, retrieve
 from flows.work.ingest import IngestContext, StoredSeries, convert_and_store, scan_batch
 from lake.keys import KeyStore
+from schemas.errors import InvalidInputError, SourceUnavailableError
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.dicom.grouping import group_series
 from tasks.ingest.outcomes import file_row, scanned_row
-from tasks.sources.base import Source
-from tasks.sources.opening import open_source
+from tasks.sources.base import RetrievingSource, Source
+from tasks.sources.uris import is_remote
 
 #: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
 _SCAN_BATCH: Final = 200
@@ -52,6 +54,7 @@ class IngestSession:
     log: RunLog
     source_names: dict[str, str] = field(default_factory=dict)
     sibling_names: dict[str, str | None] = field(default_factory=dict)
+    sibling_uris: list[str] = field(default_factory=list)
 
 
 @flow(name="ingest", persist_result=False, validate_parameters=False)
@@ -70,7 +73,7 @@ def ingest(
     location : str
         The lake.
     sources : list of str
-        Folders, archives or files.
+        Names of declared sources, or folders, archives, DICOMDIRs, spools or files.
     dask_address : str or None
         Existing Dask scheduler; None for a local cluster.
     workers : int or None
@@ -82,19 +85,28 @@ def ingest(
     -------
     dict
         Counts by outcome: ``n_files`` is the sum of the other ``n_`` counts except ``n_written``.
+
+    Raises
+    ------
+    SourceUnavailableError
+        A source does not answer; everything that could be had has been taken in.
     """
-    opened = [open_source(s) for s in sources]
     with (
         lake.open(location) as lk,
         run_record(lk, "ingest", {"centre": centre}, prefect_id=str(flow_run.id)) as log,
         open_cluster(dask_address, workers=workers) as client,
     ):
         session = _session(lk, client, log, centre)
+        opened = open_sources(sources, session.context.connections)
         found = _discover(session, opened)
+        retrieve_objects(opaque(opened), opaque(found))
         scanned = scan(opaque(session), opaque(found))
         convert(opaque(session), opaque(found), opaque(scanned))
+        _release(session, found)
         link_ct(lk, log)
         _report(log)
+        if found.failures:
+            raise found.failures[0]
         return dict(log.counts)
 
 
@@ -103,7 +115,12 @@ def _session(lk: lake.Lake, client: Client, log: RunLog, centre: str | None) -> 
     keys = lk.keys()
     limits = ingest_limits(settings)
     context = IngestContext(
-        lk.volumes_root, pseudonymiser(settings, keys), limits, settings.deidentify, centre
+        lk.volumes_root,
+        pseudonymiser(settings, keys),
+        limits,
+        settings.deidentify,
+        centre,
+        connections(lk),
     )
     return IngestSession(lk, keys, client, context, log)
 
@@ -122,8 +139,34 @@ def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
     }
     session.log.count("n_files", found.n_files)
     session.log.count("n_unchanged", len(found.unchanged))
+    for failure in found.failures:
+        get_run_logger().error("%s", failure)
     get_run_logger().info("%d objects, %d new or changed", found.n_files, len(found.changed))
     return found
+
+
+@task(name="retrieve objects", cache_policy=NO_CACHE, persist_result=False)
+def retrieve_objects(opened: list[Source], found: Discovery) -> None:
+    """Bring new objects here from sources that deliver them to us (C-MOVE)."""
+    delivering = [s for s in opened if isinstance(s, RetrievingSource)]
+    if not delivering or not found.changed:
+        return
+    with stage("retrieve", None) as progress:
+        for source in delivering:
+            try:
+                retrieve(
+                    source, found.changed, found.unchanged.values(),
+                    partial(progress.advance, "retrieve"),
+                )  # fmt: skip
+            except (SourceUnavailableError, InvalidInputError) as error:
+                get_run_logger().error("source %s: %s", source.name, error)
+                found.failures.append(error)
+
+
+def _release(session: IngestSession, found: Discovery) -> None:
+    """Remove what was retrieved: all of it has its outcome in the lake now."""
+    uris = [*(ref.uri for ref in found.changed), *session.sibling_uris]
+    session.context.connections.release(uri for uri in uris if is_remote(uri))
 
 
 @task(name="scan headers", cache_policy=NO_CACHE, persist_result=False)
@@ -142,7 +185,8 @@ def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
 def _scan(session: IngestSession, refs: list[ObjectRef], name: str) -> list[ScannedObject]:
     scanned: list[ScannedObject] = []
     with stage(name, len(refs)) as progress:
-        for done in stream(session.client, scan_batch, batches(refs, _SCAN_BATCH)):
+        function = partial(scan_batch, session.context.connections)
+        for done in stream(session.client, function, batches(refs, _SCAN_BATCH)):
             scanned.extend(done.result if done.result is not None else _unscannable(done))
             progress.advance(name, len(done.job))
     return scanned
@@ -187,6 +231,7 @@ def _known_siblings(
     known = siblings(session.lk, session.keys, found.unchanged, uids, being_read)
     session.sibling_names = {pseudonymiser.file_key(ref.uri): name for ref, name in known}
     refs = [ref for ref, _ in known]
+    session.sibling_uris = [ref.uri for ref in refs]
     return to_convert(_scan(session, refs, "known objects")) if refs else []
 
 

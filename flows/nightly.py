@@ -30,6 +30,8 @@ def nightly(
     sources: list[str] | None = None,
     redcap: list[str] | None = None,
     fhir: list[str] | None = None,
+    redcap_mapping: str | None = None,
+    fhir_mapping: str | None = None,
     pet_profile: str = "pet-4mm/1",
     ct_profile: str = "ct-4mm/1",
     feature_profile: str = "pet-fbs-0.25/1",
@@ -44,6 +46,8 @@ def nightly(
         The lake.
     sources, redcap, fhir : list of str or None
         Where images and clinical data come from.
+    redcap_mapping, fhir_mapping : str or None
+        See `flows.clinical.ingest_clinical`.
     """
     with open_cluster(dask_address, workers=workers) as client:
         address = str(client.scheduler.address)
@@ -51,7 +55,13 @@ def nightly(
         if sources:
             stages["Input objects"] = ingest(location, sources, dask_address=address)
         if redcap or fhir:
-            stages["Clinical records"] = ingest_clinical(location, redcap=redcap, fhir=fhir)
+            stages["Clinical records"] = ingest_clinical(
+                location,
+                redcap=redcap,
+                fhir=fhir,
+                redcap_mapping=redcap_mapping,
+                fhir_mapping=fhir_mapping,
+            )
         stages["Standard volumes"] = standardise(
             location, pet_profile=pet_profile, ct_profile=ct_profile, dask_address=address
         )

@@ -13,6 +13,8 @@ EMBEDDED_DEFAULTS: Final[dict[str, str]] = {
     # The flow's own log goes to Prefect; the terminal belongs to the progress bar.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # Dask reports every connection; of a served run only what went wrong is of interest.
+    "DASK_LOGGING__DISTRIBUTED": "warning",
     # A loaded laptop needs longer than the default 20 s to start the embedded server.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }

@@ -8,9 +8,10 @@ from schemas.tables import TABLES
 
 #: Words in a ROI label that mark it as an organ or reference region, not a lesion. (Labels are
 #: cleaned to allow-listed words, so "not known to be an organ" is the safer reading of "lesion".)
+#: "uptake" is what an SUV threshold finds: brain and bladder as well as tumours.
 REFERENCE_REGIONS: Final = (
     "liver", "aorta", "blood", "background", "reference", "mediastinum", "spleen", "kidney",
-    "bladder", "brain", "heart", "body", "external", "couch", "muscle", "marrow",
+    "bladder", "brain", "heart", "body", "external", "couch", "muscle", "marrow", "uptake",
 )  # fmt: skip
 
 #: Words that make it a lesion all the same ("liver metastasis").
@@ -62,8 +63,9 @@ lesion_features AS (
     SELECT f.*
     FROM features f JOIN measured m USING (series_instance_uid)
     WHERE f.feature IN ('suv_max', 'suv_peak_global', 'mtv_ml', 'tlg_g')
-      AND (NOT regexp_matches(coalesce(f.roi_label, ''), '\\b({_REFERENCE})\\b', 'i')
-           OR regexp_matches(f.roi_label, '\\b({_LESION})s?\\b', 'i'))
+      AND (NOT regexp_matches(
+               replace(coalesce(f.roi_label, ''), '_', ' '), '\\b({_REFERENCE})\\b', 'i')
+           OR regexp_matches(replace(f.roi_label, '_', ' '), '\\b({_LESION})s?\\b', 'i'))
     QUALIFY dense_rank() OVER (
         PARTITION BY f.series_instance_uid
         ORDER BY starts_with(coalesce(f.roi_method, ''), 'threshold'),

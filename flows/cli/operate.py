@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 from rich.table import Table as RichTable
 
-from flows.cli.run import Dask, FhirFiles, Location, RedcapFiles
+from flows.cli.run import (
+    Dask,
+    FhirFiles,
+    FhirMap,
+    Location,
+    RedcapFiles,
+    RedcapMap,
+    path_or_none,
+)
 from flows.cli.terminal import console, error_console
 from schemas.errors import InvalidInputError
 
@@ -30,27 +38,32 @@ def serve(
         str | None, typer.Option(help="Of --cron; default: this machine's.")
     ] = None,
     source: Annotated[
-        list[Path] | None, typer.Option("--source", help="Folder or archive; repeatable.")
+        list[Path] | None,
+        typer.Option("--source", help="Declared source, folder or archive; repeatable."),
     ] = None,
     redcap: RedcapFiles = None,
     fhir: FhirFiles = None,
+    redcap_mapping: RedcapMap = None,
+    fhir_mapping: FhirMap = None,
     dask: Dask = None,
 ) -> None:
     """Schedule the nightly flow on a Prefect server and run it when due, until interrupted."""
     import lake
     from flows.serving import serve_nightly
-    from tasks.sources.opening import open_source
+    from flows.sources import resolve_places
 
-    lake.open(location).close()
+    with lake.open(location) as lk:
+        lk.keys()
     if not source:
         raise InvalidInputError("nothing to watch; give --source FOLDER")
-    for place in source:
-        open_source(place)  # a mistake shows now, not at two in the morning
+    places = resolve_places(location, source)  # a mistake shows now, not at two in the morning
     parameters = {
         "location": str(location.resolve()),
-        "sources": [str(s.resolve()) for s in source],
+        "sources": places,
         "redcap": [str(p.resolve()) for p in redcap or []],
         "fhir": [str(p.resolve()) for p in fhir or []],
+        "redcap_mapping": path_or_none(redcap_mapping),
+        "fhir_mapping": path_or_none(fhir_mapping),
         "dask_address": dask,
     }
     serve_nightly(parameters, cron=cron, timezone=timezone, say=_say)

@@ -26,6 +26,10 @@ RedcapFiles = Annotated[
 FhirFiles = Annotated[
     list[Path] | None, typer.Option("--fhir", help="FHIR NDJSON file; repeatable.")
 ]
+RedcapMap = Annotated[
+    Path | None, typer.Option("--redcap-mapping", help="TOML: which column is what.")
+]
+FhirMap = Annotated[Path | None, typer.Option("--fhir-mapping", help="TOML: which code is what.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,20 +44,22 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     location: Location,
-    sources: Annotated[list[Path], typer.Argument(help="Folders, archives or files.")],
+    sources: Annotated[
+        list[Path], typer.Argument(help="Names of declared sources, folders, archives or files.")
+    ],
     centre: Annotated[str | None, typer.Option(help="Centre code of all of it.")] = None,
     dask: Dask = None,
     workers: Workers = None,
 ) -> None:
     """Take everything new or changed at the sources into the lake."""
     _require_lake(location)
-    _require_sources(sources)
+    places = _places(location, sources)
     with progress_bars():
         from flows.ingest import ingest as flow
 
         counts = flow(
             str(location.resolve()),
-            [str(s.resolve()) for s in sources],
+            places,
             dask_address=dask,
             workers=workers,
             centre=centre,
@@ -67,7 +73,13 @@ def ingest(
         )
 
 
-def ingest_clinical(location: Location, redcap: RedcapFiles = None, fhir: FhirFiles = None) -> None:
+def ingest_clinical(
+    location: Location,
+    redcap: RedcapFiles = None,
+    fhir: FhirFiles = None,
+    redcap_mapping: RedcapMap = None,
+    fhir_mapping: FhirMap = None,
+) -> None:
     """Take clinical data (REDCap CSV, FHIR NDJSON) into the lake."""
     _require_lake(location)
     if not redcap and not fhir:
@@ -75,7 +87,13 @@ def ingest_clinical(location: Location, redcap: RedcapFiles = None, fhir: FhirFi
     with progress_bars():
         from flows.clinical import ingest_clinical as flow
 
-        counts = flow(str(location.resolve()), redcap=_paths(redcap), fhir=_paths(fhir))
+        counts = flow(
+            str(location.resolve()),
+            redcap=_paths(redcap),
+            fhir=_paths(fhir),
+            redcap_mapping=path_or_none(redcap_mapping),
+            fhir_mapping=path_or_none(fhir_mapping),
+        )
     _show_counts("Clinical records", counts)
 
 
@@ -143,24 +161,29 @@ def harmonise(
 def nightly(
     location: Location,
     source: Annotated[
-        list[Path] | None, typer.Option("--source", help="Folder or archive; repeatable.")
+        list[Path] | None,
+        typer.Option("--source", help="Declared source, folder or archive; repeatable."),
     ] = None,
     redcap: RedcapFiles = None,
     fhir: FhirFiles = None,
+    redcap_mapping: RedcapMap = None,
+    fhir_mapping: FhirMap = None,
     dask: Dask = None,
     workers: Workers = None,
 ) -> None:
     """Run everything in order: ingest, clinical, standardise, features, harmonise, report."""
     _require_lake(location)
-    _require_sources(source or [])
+    places = _places(location, source or [])
     with progress_bars():
         from flows.nightly import nightly as flow
 
         summary = flow(
             str(location.resolve()),
-            sources=_paths(source),
+            sources=places,
             redcap=_paths(redcap),
             fhir=_paths(fhir),
+            redcap_mapping=path_or_none(redcap_mapping),
+            fhir_mapping=path_or_none(fhir_mapping),
             dask_address=dask,
             workers=workers,
         )
@@ -176,15 +199,20 @@ def _require_lake(location: Path) -> None:
     lake.open(location).close()
 
 
-def _require_sources(sources: list[Path]) -> None:
-    from tasks.sources.opening import open_source
+def _places(location: Path, sources: list[Path]) -> list[str]:
+    """Say what is wrong with a source before Prefect starts; names of declared sources stay."""
+    from flows.sources import resolve_places
 
-    for source in sources:
-        open_source(source)
+    return resolve_places(location, sources)
 
 
 def _paths(paths: list[Path] | None) -> list[str]:
     return [str(p.resolve()) for p in paths or []]
+
+
+def path_or_none(path: Path | None) -> str | None:
+    """Absolute path as text, for flow parameters."""
+    return None if path is None else str(path.resolve())
 
 
 def _show_counts(title: str, counts: Mapping[str, object]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.findings.protocol import protocol_findings
-
 from lake.volumes import write_mask, write_raw
 from schemas.records import ConvertedSeries, ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.deidentify.pseudonyms import Pseudonyms
 from tasks.dicom.scan import scan_object
+from tasks.findings.protocol import protocol_findings
 from tasks.ingest.convert import Limits, convert_series
 from tasks.sources.reading import ObjectReader
+from tasks.sources.retrieved import Connections
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class IngestContext:
         False only for phantoms and public data.
     centre : str or None
         Centre code of everything in this run; None: as the objects say.
+    connections : Connections
+        How to reach objects of declared sources.
     """
 
     volumes_root: str
@@ -38,6 +40,7 @@ class IngestContext:
     limits: Limits
     deidentify: bool
     centre: str | None = None
+    connections: Connections = field(default_factory=Connections)
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,15 @@ class StoredSeries:
     identity: Mapping[str, str] = field(default_factory=dict)
 
 
-def scan_batch(refs: tuple[ObjectRef, ...]) -> list[ScannedObject]:
+def scan_batch(connections: Connections, refs: tuple[ObjectRef, ...]) -> list[ScannedObject]:
     """Look at the headers of a batch of objects."""
-    with ObjectReader() as reader:
+    with ObjectReader(connections) as reader:
         return [scan_object(ref, reader) for ref in refs]
 
 
 def convert_and_store(context: IngestContext, group: SeriesGroup) -> StoredSeries:
     """Convert one series and write its volumes; what is already there is reused."""
-    with ObjectReader() as reader:
+    with ObjectReader(context.connections) as reader:
         converted = convert_series(
             group,
             reader=reader,
