@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from schemas.errors import RejectedObjectError
+from schemas.errors import InvalidInputError, RejectedObjectError
 from schemas.sources import DicomwebSettings, ObjectStoreSettings
 from tasks.sources.file_reading import read_file
 from tasks.sources.object_store import open_store, read_stored
 from tasks.sources.retrieved import Connections
 from tasks.sources.uris import DICOMWEB, OBJECT_STORE, RemotePlace, instance_uids, parse_remote_uri
 from tasks.sources.web import WebClient
+
+_log = logging.getLogger(__name__)
 
 
 class RemoteReader:
@@ -54,7 +57,7 @@ class RemoteReader:
         if place.scheme != DICOMWEB:
             raise RejectedObjectError("source_unavailable", "the archive has not delivered it")
         data = self._client(place).instance(*uids, self._connections.max_object_bytes)
-        self._connections.keep(uri, data)
+        self._keep(uri, data)
         return data[:limit], len(data)
 
     def _client(self, place: RemotePlace) -> WebClient:
@@ -62,8 +65,19 @@ class RemoteReader:
             settings = self._connections.settings.get(place.source)
             if not isinstance(settings, DicomwebSettings):
                 raise _undeclared()
-            self._clients[place.source] = WebClient(settings)
+            try:
+                self._clients[place.source] = WebClient(settings)
+            except InvalidInputError:  # the machine that listed it has the secret, this one not
+                detail = "the secret of the source is not on the machine that reads"
+                raise RejectedObjectError("source_unavailable", detail) from None
         return self._clients[place.source]
+
+    def _keep(self, uri: str, data: bytes) -> None:
+        """Keep it for the next reading; where there is no room, it is fetched once more."""
+        try:
+            self._connections.keep(uri, data)
+        except OSError as error:
+            _log.warning("retrieved objects cannot be kept: %s", error.strerror)
 
     def _store(self, source: str) -> tuple[Any, str]:
         if source not in self._stores:
