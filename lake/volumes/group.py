@@ -85,7 +85,7 @@ class GroupWriter:
         self._arrays[name] = about
         place = self._folder.joinpath(name, "c", *["0"] * values.ndim)
         place.parent.mkdir(parents=True)
-        with place.open("xb", buffering=0) as stream:
+        with place.open("xb") as stream:
             for piece in chunk:
                 stream.write(piece)
         _write_json(self._folder / name / _METADATA_FILE, about)

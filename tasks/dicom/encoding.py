@@ -20,6 +20,8 @@ _SHORT_VR: Final = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
 )
 _ANY_VR: Final = LONG_VR | _SHORT_VR
+_ELEMENT = struct.Struct("<HH2sH").unpack_from
+_LENGTH = struct.Struct("<I").unpack_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +97,25 @@ def _looks_like_data_set(data: bytes) -> bool:
     return int.from_bytes(data[4:8], "little") < 256
 
 
+def _text(data: bytes, offset: int, length: int) -> str:
+    return data[offset : offset + min(length, 128)].rstrip(b"\0 ").decode("ascii", "replace")
+
+
 def _after_meta(data: bytes, offset: int, *, has_magic: bool) -> Layout | None:
     """Walk through group 0002, which is always explicit little endian."""
     syntax = media_class = ""
-    position = offset
+    position, end = offset, len(data)
     while data[position : position + 2] == b"\x02\x00":
-        if position + 12 > len(data):
+        if position + 12 > end:
             return None
-        element = struct.unpack_from("<H", data, position + 2)[0]
-        vr = data[position + 4 : position + 6]
+        _, element, vr, length = _ELEMENT(data, position)
+        value = position + 8
         if vr in LONG_VR:
-            length, value = struct.unpack_from("<I", data, position + 8)[0], position + 12
-        else:
-            length, value = struct.unpack_from("<H", data, position + 6)[0], position + 8
-        text = data[value : value + min(length, 128)].rstrip(b"\0 ").decode("ascii", "replace")
+            length, value = _LENGTH(data, value)[0], value + 4
         if element == 0x0010:
-            syntax = text
+            syntax = _text(data, value, length)
         elif element == 0x0002:
-            media_class = text
+            media_class = _text(data, value, length)
         position = value + length
     if not syntax:
         syntax = (

@@ -58,10 +58,18 @@ def mask_unused_bits(stored: StoredArray, form: PixelFormat) -> StoredArray:
     """
     above = form.bits_allocated - form.high_bit - 1
     below = form.bits_allocated - form.bits_stored
-    if below == 0:
+    if below == 0 or (above == below and _is_within(stored, form.bits_stored)):
         return stored
     shifted: StoredArray = np.right_shift(np.left_shift(stored, above), below)
     return shifted
+
+
+def _is_within(stored: StoredArray, bits: int) -> bool:
+    """Tell whether all values fit into the lowest bits, so that masking would change none."""
+    largest = int(stored.max())
+    if stored.dtype.kind == "u":
+        return largest < 1 << bits
+    return largest < 1 << (bits - 1) and int(stored.min()) >= -(1 << (bits - 1))
 
 
 def transfer_syntax(dataset: Dataset) -> UID:

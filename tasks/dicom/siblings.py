@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tasks.dicom.elements import PIXEL_DATA, RawElements, is_private_quantity
 from tasks.dicom.encoding import LONG_VR, Layout
@@ -58,11 +59,18 @@ class SiblingElements(RawElements):
 
         A template only ever learns more of them, so their number says which stretches were equal.
         """
-        return id(self.base), len(self.found).to_bytes(4, "big") + b"\x1e".join(
-            tag.to_bytes(4, "big") + (self.value(tag) or b"")
-            for tag in self.found
-            if tag in tags or (tag & 0x00010000 and is_private_quantity(tag))
-        )
+        data, found = self.data, self.found
+        parts = [len(found).to_bytes(4, "big")]
+        for tag in _quantities(tuple(found), tags):
+            offset, length = found[tag]
+            parts += [tag.to_bytes(4, "big"), data[offset : offset + length]]
+        return id(self.base), b"\x1e".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _quantities(found: tuple[int, ...], tags: frozenset[int]) -> tuple[int, ...]:
+    """Those of the elements found that are among `tags`, or private ones that SUV rules look at."""
+    return tuple(t for t in found if t in tags or (t & 0x00010000 and is_private_quantity(t)))
 
 
 @dataclass(slots=True)

@@ -161,7 +161,7 @@ def read_sibling_header(
         pixel_spacing=base.pixel_spacing,
         slope=slope,
         intercept=intercept,
-        time_key=base.time_key if same_time else _time_key(elements),
+        time_key=base.time_key if same_time else _sibling_time_key(elements, differing, base),
     )
 
 
@@ -241,6 +241,19 @@ def vectors(headers: list[SliceHeader], name: str) -> NDArray[np.float64]:
 
 def _time_key(elements: Elements) -> str:
     return "|".join([elements.text(tag) or "" for tag in _TIME_TAGS])
+
+
+def _sibling_time_key(elements: Elements, differing: Collection[int], base: SliceHeader) -> str:
+    """Take over from the other slice what cannot differ."""
+    parts = base.time_key.split("|")
+    if len(parts) != len(_TIME_TAGS):
+        return _time_key(elements)
+    return "|".join(
+        [
+            elements.text(tag) or "" if tag in differing else part
+            for tag, part in zip(_TIME_TAGS, parts, strict=True)
+        ]
+    )
 
 
 def _optional_number(elements: Elements, tag: int, default: float, name: str) -> float:

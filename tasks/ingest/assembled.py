@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.open_slice import OpenSlice, open_slices, stack_pixels
 from tasks.ingest.outcomes import OutcomeBook
+from tasks.ingest.planes import PlaneStore
 
 #: Elements that rules of quantification look at: headers that agree in them share one derivation.
 #: The slope is left out on purpose (it differs in every slice, and factors apply after it).
@@ -84,13 +86,15 @@ class Assembled:
     objects: list[LoadedObject]
 
 
-def assemble_slices(objects: list[LoadedObject], limits: Limits, book: OutcomeBook) -> Assembled:
+def assemble_slices(
+    objects: Iterable[LoadedObject], limits: Limits, book: OutcomeBook
+) -> Assembled:
     """Stack the slices of a series.
 
     Parameters
     ----------
-    objects : list of LoadedObject
-        Single-frame images of one series.
+    objects : iterable of LoadedObject
+        Single-frame images of one series, read as they are asked for.
     limits : Limits
         Sizes.
     book : OutcomeBook
@@ -102,14 +106,15 @@ def assemble_slices(objects: list[LoadedObject], limits: Limits, book: OutcomeBo
         If there is no regular grid (see `stack_geometry`), headers contradict each other
         (``mixed_quantification``), or the volume is ``oversized``.
     """
-    slices = open_slices(objects, limits, book)
+    planes = PlaneStore(len(book.group.objects), limits.max_series_bytes)
+    slices = open_slices(objects, limits, planes, book)
     order, geometry = _grid(slices)
     ordered = [slices[i] for i in order]
     if sum(s.header.pixels.n_bytes for s in ordered) > limits.max_series_bytes:
         raise RejectedObjectError("oversized", f"over {limits.max_series_bytes} bytes of pixels")
     headers, header_of_slice = distinct_headers(ordered)
     return Assembled(
-        stored=stack_pixels(ordered),
+        stored=stack_pixels(ordered, planes),
         slope=np.array([s.header.slope for s in ordered], dtype=np.float64),
         intercept=np.array([s.header.intercept for s in ordered], dtype=np.float64),
         geometry=geometry,

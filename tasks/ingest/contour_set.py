@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,7 +45,7 @@ class _Regions:
 
 
 def convert_contours(
-    objects: list[LoadedObject], context: Context, book: OutcomeBook
+    objects: Iterable[LoadedObject], context: Context, book: OutcomeBook
 ) -> Conversion:
     """Convert the RT Structure Sets of a series.
 
@@ -53,7 +54,7 @@ def convert_contours(
 
     Parameters
     ----------
-    objects : list of LoadedObject
+    objects : iterable of LoadedObject
         RTSTRUCT objects of one series.
     context : Context
         Pseudonyms, limits, profile.

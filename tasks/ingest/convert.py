@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from schemas.errors import RejectedObjectError
@@ -23,7 +23,7 @@ __all__ = ["Limits", "convert_series"]
 
 logger = logging.getLogger(__name__)
 
-Converter = Callable[[list[LoadedObject], Context, OutcomeBook], Conversion]
+Converter = Callable[[Iterable[LoadedObject], Context, OutcomeBook], Conversion]
 _CONVERTERS: Final[Mapping[str, Converter]] = {
     "image": convert_image,
     "contours": convert_contours,

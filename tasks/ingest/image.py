@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -34,12 +35,14 @@ _REPEATED: Final = (
 )  # fmt: skip
 
 
-def convert_image(objects: list[LoadedObject], context: Context, book: OutcomeBook) -> Conversion:
+def convert_image(
+    objects: Iterable[LoadedObject], context: Context, book: OutcomeBook
+) -> Conversion:
     """Convert the objects of an image series.
 
     Parameters
     ----------
-    objects : list of LoadedObject
+    objects : iterable of LoadedObject
         Images of one series, each instance once.
     context : Context
         Pseudonyms, limits, profile.
@@ -51,7 +54,7 @@ def convert_image(objects: list[LoadedObject], context: Context, book: OutcomeBo
     RejectedObjectError
         Why no volume can be made of the series.
     """
-    is_nm = any(o.item.sop_class_uid == NM_IMAGE for o in objects)
+    is_nm = any(item.sop_class_uid == NM_IMAGE for item in book.group.objects)
     assemble = assemble_tomogram if is_nm else assemble_slices
     assembled = assemble(objects, context.limits, book)
     originals = [header.dataset for header in assembled.headers]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from schemas.errors import RejectedObjectError
@@ -38,11 +39,15 @@ class LoadedObject:
     data: bytes
     sha256: str
 
+    def beginning(self, n_bytes: int) -> LoadedObject:
+        """Return the object with only the first bytes of its content, to let go of the pixels."""
+        return replace(self, data=self.data[:n_bytes])
+
 
 def load_objects(
     group: SeriesGroup, reader: WholeReader, limits: Limits, book: OutcomeBook
-) -> list[LoadedObject]:
-    """Read every object; put those aside that cannot be read or came before.
+) -> Iterator[LoadedObject]:
+    """Read one object after the other; put those aside that cannot be read or came before.
 
     Parameters
     ----------
@@ -55,12 +60,12 @@ def load_objects(
     book : OutcomeBook
         Takes the outcome of the objects that are put aside.
 
-    Returns
-    -------
-    list of LoadedObject
+    Yields
+    ------
+    LoadedObject
         At most one for each SOP Instance UID, in the order of the group.
     """
-    kept: dict[str, LoadedObject] = {}
+    kept: dict[str, str] = {}
     for item in group.objects:
         try:
             data = reader.read(item.ref.uri, limits.max_object_bytes)
@@ -77,10 +82,11 @@ def load_objects(
                 ),
             )
             continue
-        first = kept.setdefault(item.sop_instance_uid or item.ref.uri, loaded)
-        if first is loaded:
-            continue
-        if first.sha256 == loaded.sha256:
+        uid = item.sop_instance_uid or item.ref.uri
+        if uid not in kept:
+            kept[uid] = loaded.sha256
+            yield loaded
+        elif kept[uid] == loaded.sha256:
             book.duplicate(item)
         else:
             book.reject(
@@ -89,4 +95,3 @@ def load_objects(
                     "conflicting_duplicate", "another object of the series has this UID"
                 ),
             )
-    return list(kept.values())

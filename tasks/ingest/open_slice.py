@@ -6,6 +6,7 @@ pydicom. Both give the same (`tests/property/test_slice_paths.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ from tasks.dicom.slices import (
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook
+from tasks.ingest.planes import PlaneStore
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 #: Slices of a series differ in which optional elements they have; more kinds are not worth it.
@@ -47,19 +49,22 @@ class OpenSlice:
     Parameters
     ----------
     loaded : LoadedObject
-        The object.
+        The object, of which only the header may be left.
     header : SliceHeader
         Its geometry and pixel format.
     stored : ndarray, (y, x)
-        Stored values; may be a view of the object's bytes.
+        Stored values.
     elements : RawElements or DatasetElements
         Its top-level elements.
+    place : int or None
+        Of the stored values in the `PlaneStore`, if they are there.
     """
 
     loaded: LoadedObject
     header: SliceHeader
     stored: StoredArray
     elements: RawElements | DatasetElements
+    place: int | None = None
 
     def parse(self) -> Dataset:
         """Parse the whole header with pydicom."""
@@ -75,10 +80,13 @@ class SliceOpener:
     ----------
     limits : Limits
         Sizes.
+    planes : PlaneStore
+        Takes the pixels.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, planes: PlaneStore) -> None:
         self._limits = limits
+        self._planes = planes
         self._templates: list[tuple[Template, SliceHeader]] = []
 
     def open(self, loaded: LoadedObject) -> OpenSlice:
@@ -106,8 +114,11 @@ class SliceOpener:
         if place is None or place[1] == _UNDEFINED_LENGTH:
             raise UnusualEncodingError("no plain pixel data")
         require_size(header.pixels, self._limits)
-        frames = native_pixels(loaded.data, *place, header.pixels)
-        return OpenSlice(loaded, header, _only_frame(frames), elements)
+        frame = _only_frame(native_pixels(loaded.data, *place, header.pixels))
+        stored, number = self._planes.keep(frame)
+        beginning = loaded.beginning(place[0])
+        elements.data = beginning.data
+        return OpenSlice(beginning, header, stored, elements, number)
 
     def _read_header(self, data: bytes, layout: Layout) -> tuple[RawElements, SliceHeader]:
         for place, (template, base) in enumerate(self._templates):
@@ -124,19 +135,23 @@ class SliceOpener:
         return elements, header
 
 
-def open_slices(objects: list[LoadedObject], limits: Limits, book: OutcomeBook) -> list[OpenSlice]:
+def open_slices(
+    objects: Iterable[LoadedObject], limits: Limits, planes: PlaneStore, book: OutcomeBook
+) -> list[OpenSlice]:
     """Open every object; those that cannot be opened are quarantined one by one.
 
     Parameters
     ----------
-    objects : list of LoadedObject
-        Single-frame images.
+    objects : iterable of LoadedObject
+        Single-frame images; each is let go before the next one is asked for.
     limits : Limits
         Sizes.
+    planes : PlaneStore
+        Takes the pixels.
     book : OutcomeBook
         Takes the outcome of what cannot be opened.
     """
-    opener, opened = SliceOpener(limits), []
+    opener, opened = SliceOpener(limits, planes), []
     for loaded in objects:
         try:
             opened.append(opener.open(loaded))
@@ -181,8 +196,15 @@ def _only_frame(frames: StoredArray) -> StoredArray:
     return frame
 
 
-def stack_pixels(slices: list[OpenSlice]) -> StoredArray:
+def stack_pixels(slices: list[OpenSlice], planes: PlaneStore) -> StoredArray:
     """Stack stored values in the order given.
+
+    Parameters
+    ----------
+    slices : list of OpenSlice
+        In slice order.
+    planes : PlaneStore
+        That they were opened with.
 
     Returns
     -------
@@ -196,6 +218,9 @@ def stack_pixels(slices: list[OpenSlice]) -> StoredArray:
     """
     dtype = volume_dtype([s.stored for s in slices])
     first = slices[0].stored
+    places = [s.place for s in slices if s.place is not None]
+    if len(places) == len(slices) and first.dtype == dtype:
+        return planes.ordered(places)
     volume = np.empty((len(slices), *first.shape), dtype)
     for plane, item in zip(volume, slices, strict=True):
         plane[...] = item.stored

@@ -52,7 +52,7 @@ class _Opened:
 
 
 def convert_segmentation(
-    objects: list[LoadedObject], context: Context, book: OutcomeBook
+    objects: Iterable[LoadedObject], context: Context, book: OutcomeBook
 ) -> Conversion:
     """Convert the segmentation objects of a series.
 
@@ -62,7 +62,7 @@ def convert_segmentation(
 
     Parameters
     ----------
-    objects : list of LoadedObject
+    objects : iterable of LoadedObject
         SEG objects of one series.
     context : Context
         Pseudonyms, limits, profile.

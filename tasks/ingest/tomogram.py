@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -27,12 +28,14 @@ from tasks.ingest.outcomes import OutcomeBook
 BECQUEREL_PER_ML: Final = "Bq/ml"
 
 
-def assemble_tomogram(objects: list[LoadedObject], limits: Limits, book: OutcomeBook) -> Assembled:
+def assemble_tomogram(
+    objects: Iterable[LoadedObject], limits: Limits, book: OutcomeBook
+) -> Assembled:
     """Read the one tomogram of an NM series.
 
     Parameters
     ----------
-    objects : list of LoadedObject
+    objects : iterable of LoadedObject
         NM Image objects of one series.
     limits : Limits
         Sizes.
