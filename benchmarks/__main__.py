@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.combat import combat_row
-from benchmarks.ingest import ingest_row
+from benchmarks.ingest import ct_row, pet_row
 from benchmarks.query import query_row
 from benchmarks.report import page
 from benchmarks.rounds import Comparison
@@ -16,12 +16,14 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 #: Rows at full size, and at a size that only proves that they run.
 FULL: dict[str, Callable[[], list[Comparison]]] = {
-    "ingest": ingest_row,
+    "ingest": pet_row,
+    "ingest-ct": ct_row,
     "query": query_row,
     "combat": combat_row,
 }
 TINY: dict[str, Callable[[], list[Comparison]]] = {
-    "ingest": lambda: ingest_row(slices=6, size=16, rounds=1),
+    "ingest": lambda: pet_row(slices=6, size=16, rounds=1),
+    "ingest-ct": lambda: ct_row(slices=6, size=16, rounds=1),
     "query": lambda: query_row(rows=3_000, rounds=1),
     "combat": lambda: combat_row(rows=300, features=8, rounds=1),
 }

@@ -44,6 +44,8 @@ class ScannedObject:
         QUARANTINED or IGNORED with `reason_code` and `detail`; None if it is to be converted.
     kind : str or None
         ``image``, ``contours`` or ``segmentation``.
+    instance_number : int or None
+        Usually along the slices: objects read in this order need not be sorted afterwards.
     """
 
     ref: ObjectRef
@@ -55,6 +57,7 @@ class ScannedObject:
     sop_instance_uid: str | None = None
     series_instance_uid: str | None = None
     content_sha256: str | None = None
+    instance_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ def group_series(scanned: Iterable[ScannedObject]) -> list[SeriesGroup]:
     Returns
     -------
     list of SeriesGroup
-        Sorted by series; objects by SOP Instance UID, then place. The kind is that of most objects
-        (`convert_series` quarantines the others).
+        Sorted by series; objects by instance number, SOP Instance UID, then place. The kind is that
+        of most objects (`convert_series` quarantines the others).
     """
     series: dict[str, list[ScannedObject]] = defaultdict(list)
     for item in scanned:
@@ -32,5 +32,9 @@ def group_series(scanned: Iterable[ScannedObject]) -> list[SeriesGroup]:
 def _group(uid: str, objects: list[ScannedObject]) -> SeriesGroup:
     counts = Counter(item.kind for item in objects)
     kind = max(sorted(k for k in counts if k), key=lambda k: counts[k])
-    ordered = sorted(objects, key=lambda item: (item.sop_instance_uid or "", item.ref.uri))
+    ordered = sorted(objects, key=_place)
     return SeriesGroup(uid, kind, tuple(ordered))
+
+
+def _place(item: ScannedObject) -> tuple[int, str, str]:
+    return item.instance_number or 0, item.sop_instance_uid or "", item.ref.uri

@@ -22,7 +22,7 @@ from tasks.dicom.kinds import MEDIA_DIRECTORY, classify
 from tasks.dicom.parse import parse_dataset
 
 #: First read: the headers of nearly all images are shorter.
-HEAD_BYTES: Final = 64 * 1024
+HEAD_BYTES: Final = 16 * 1024
 #: Objects whose header is longer than this are not worth more attempts.
 MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
 
@@ -114,6 +114,7 @@ def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObjec
         sop_class_uid=sop_class,
         sop_instance_uid=instance,
         series_instance_uid=series,
+        instance_number=_instance_number(elements),
     )
     if found.kind is None:
         return known
@@ -134,8 +135,17 @@ def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObjec
 
 
 def _n_frames(elements: Elements) -> int:
-    text = (elements.text(tags.NUMBER_OF_FRAMES) or "1").split("\\")[0].strip()
+    found = _integer(elements.text(tags.NUMBER_OF_FRAMES))
+    return max(found, 1) if found is not None else 1
+
+
+def _instance_number(elements: Elements) -> int | None:
+    return _integer(elements.text(tags.INSTANCE_NUMBER))
+
+
+def _integer(text: str | None) -> int | None:
+    """First value of an integer string."""
     try:
-        return max(int(text), 1)
+        return int(text.partition("\\")[0]) if text else None
     except ValueError:
-        return 1
+        return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from io import FileIO
 from pathlib import Path
 
 from schemas.errors import RejectedObjectError
@@ -18,14 +20,23 @@ def read_file(path: Path, limit: int) -> tuple[bytes, int]:
     """
     try:
         # Opening a pipe would wait for a writer: look first.
-        if path.exists() and not path.is_file() and not path.is_dir():
+        mode = os.stat(path).st_mode  # noqa: PTH116  a third of the time of the method of Path
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise RejectedObjectError("not_dicom", "a device, socket or pipe, not a file")
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=0) as stream:
             size = os.fstat(stream.fileno()).st_size
             # Asking for no more than is there: a read allocates what it is asked for.
-            return stream.read(min(limit, size)), size
+            return _read(stream, min(limit, size)), size
     except OSError as error:
         raise RejectedObjectError("unreadable", os_reason(error)) from None
+
+
+def _read(stream: FileIO, n_bytes: int) -> bytes:
+    """Read `n_bytes` or to the end; one call of the system returns 2 GiB at most."""
+    data = stream.read(n_bytes)
+    while len(data) < n_bytes and (more := stream.read(n_bytes - len(data))):
+        data += more
+    return data
 
 
 def os_reason(error: OSError) -> str:

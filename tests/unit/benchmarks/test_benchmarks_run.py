@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from benchmarks.__main__ import TINY, main
-from benchmarks.pet_series import write_series
+from benchmarks.image_series import write_ct_series, write_pet_series
 from benchmarks.report import page
 from benchmarks.rounds import Comparison, compare, run_rounds
 
@@ -49,11 +49,26 @@ def test_page_holds_no_name_of_the_machine() -> None:
 
 
 def test_series_has_a_slope_of_its_own_in_each_slice(tmp_path: Path) -> None:
-    stored = write_series(tmp_path, slices=3, size=16)
-    headers = [pydicom.dcmread(path) for path in sorted(tmp_path.iterdir())]
+    stored = write_pet_series(tmp_path, slices=3, size=16)
+    headers = _ascending(tmp_path)
     assert len({float(ds.RescaleSlope) for ds in headers}) == 3
     for ds, plane in zip(headers, stored, strict=True):
         np.testing.assert_array_equal(ds.pixel_array, plane)
+
+
+def test_ct_has_twelve_bits_of_a_patient_in_air(tmp_path: Path) -> None:
+    stored = write_ct_series(tmp_path, slices=55, size=16)
+    for ds, plane in zip(_ascending(tmp_path), stored, strict=True):
+        np.testing.assert_array_equal(ds.pixel_array, plane)
+    # air is -1000 HU, stored with 1024 more; soft tissue is near 0 HU
+    assert abs(float(np.median(stored[:, 0])) - 24) < 5
+    assert 900 < float(np.percentile(stored, 99)) < 1500
+    assert stored.max() < 2**12
+
+
+def _ascending(folder: Path) -> list[pydicom.Dataset]:
+    headers = [pydicom.dcmread(path) for path in folder.iterdir()]
+    return sorted(headers, key=lambda ds: float(ds.ImagePositionPatient[2]))
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
