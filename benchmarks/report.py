@@ -18,10 +18,10 @@ _HOW_TO_READ = (
     "rounds. Absolute numbers hold for this machine only."
 )
 _WHAT_IS_COMPARED = (
-    "Ours in the DICOM rows is the complete way (find, scan, group, de-identify, derive SUV, check, "
-    "digest of every file and of the volume, write a compressed volume) in a process that is up, "
-    "as in a worker; dcm2niix is timed with the start of its program, and neither de-identifies "
-    "nor derives SUV. Both are kept on one core. The SQL row asks a lake "
+    "Ours in the DICOM rows is the complete way (find, scan, group, de-identify, derive SUV, "
+    "check, digest of every file and of the volume, write a compressed volume) in a process that "
+    "is up, as in a worker; dcm2niix is timed with the start of its program, and neither "
+    "de-identifies nor derives SUV. Both are kept on one core. The SQL row asks a lake "
     "of four commits through `lake.sql` and a single file through DuckDB, with the same number of "
     "threads."
 )

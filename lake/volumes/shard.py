@@ -64,7 +64,7 @@ class Compressor:
         return packed
 
 
-#: Three times as fast as `SMALL` at 1.05 to 1.25 times the size: for what is written once a night.
+#: Three times as fast as `SMALL` at 1.05 to 1.3 times the size: for what is written every night.
 FAST: Final = Compressor("lz4")
 SMALL: Final = Compressor("zstd")
 
