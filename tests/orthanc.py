@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,7 @@ SECRET_ENV = "TRACERLAKE_TEST_ORTHANC_SECRET"
 _USER, _PASSWORD = "lake", "s3cret"
 _PLUGINS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc/plugins")
 _START_TIMEOUT_S = 60
+_SERVED = re.compile(r"GET /dicom-web/studies/\S+/instances/([0-9.]+)$|Sending resource")
 _QUICK = Attempts(attempts=2, first_wait_s=0.01, timeout_s=30)
 
 
@@ -35,6 +37,7 @@ class Orthanc:
     dicom_port: int
     own_port: int
     client: httpx.Client = field(repr=False)
+    log: Path
 
     @property
     def url(self) -> str:
@@ -68,6 +71,25 @@ class Orthanc:
         for patient in self.client.get("/patients").json():
             self.client.delete(f"/patients/{patient}").raise_for_status()
 
+    @contextmanager
+    def delivering_to(self, port: int) -> Iterator[None]:
+        """Send what is moved to us to another port for a while."""
+        try:
+            self._deliver_to(port)
+            yield
+        finally:
+            self._deliver_to(self.own_port)
+
+    def _deliver_to(self, port: int) -> None:
+        peer = {"AET": "TRACERLAKE", "Host": "127.0.0.1", "Port": port}
+        self.client.put("/modalities/lake", json=peer).raise_for_status()
+
+    def served(self) -> list[str]:
+        """What has been fetched so far: SOP Instance UIDs (WADO-RS), ``series`` (C-MOVE)."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        found = (_SERVED.search(line) for line in lines)
+        return [match[1] or "series" for match in found if match]
+
     def remove_instance(self, sop_instance_uid: str) -> None:
         """Remove one instance."""
         found = self.client.post("/tools/lookup", content=sop_instance_uid).json()
@@ -87,13 +109,17 @@ def orthanc_server() -> Iterator[Orthanc]:
     os.environ[SECRET_ENV] = f"{_USER}:{_PASSWORD}"  # workers inherit it
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [program, str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder
+            [program, "--verbose", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
         )
     base = f"http://127.0.0.1:{http_port}"
     try:
         with httpx.Client(base_url=base, auth=(_USER, _PASSWORD), trust_env=False) as client:
             _await(process, client, folder / "log")
-            yield Orthanc(http_port, dicom_port, own_port, client)
+            yield Orthanc(http_port, dicom_port, own_port, client, folder / "log")
     finally:
         process.kill()  # a graceful end takes seconds, and nothing is to be kept
         process.wait()
@@ -122,6 +148,8 @@ def _configuration(
         "HttpPort": http_port,
         "DicomPort": dicom_port,
         "DicomAet": "ORTHANC",
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowMove": True,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": True,
         "RegisteredUsers": {_USER: _PASSWORD},

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 #: C-MOVE: "Refused: Move Destination unknown" (PS3.4 C.4.2.1.5).
 _DESTINATION_UNKNOWN: Final = 0xA801
+#: After so many series in a row of which nothing arrived, the archive is not asked any more.
+_GIVE_UP: Final = 3
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
 
 
@@ -98,9 +100,13 @@ class DimseSource:
         server = StorageScp(
             keep, ae_title=ours.own_ae_title, host=ours.own_host, port=ours.own_port
         )
+        failed_in_a_row = 0
         with server, closing(DimseLink(ours)) as link:
             for (study, series), group in wanted.items():
-                self._move(link, study, series, [uri for _, uri in group])
+                arrived = self._move(link, study, series, [uri for _, uri in group])
+                failed_in_a_row = 0 if arrived else failed_in_a_row + 1
+                if failed_in_a_row == min(_GIVE_UP, len(wanted)):
+                    raise SourceUnavailableError(self._nothing_arrives())
                 advance(len(group))
 
     def _by_series(
@@ -114,8 +120,22 @@ class DimseSource:
                 groups.setdefault(uids[:2], []).append((uids, ref.uri))
         return groups
 
-    def _move(self, link: DimseLink, study: str, series: str, uris: Sequence[str]) -> None:
-        """Move a series until all of it is here or the attempts are used up."""
+    def _nothing_arrives(self) -> str:
+        ours = self.settings
+        return (
+            f"{ours.ae_title} at {ours.host}:{ours.port} delivers nothing; check that it knows "
+            f"{ours.own_ae_title} as a move destination with this machine's address and port "
+            f"{ours.own_port}, and that it can reach it"
+        )
+
+    def _move(self, link: DimseLink, study: str, series: str, uris: Sequence[str]) -> bool:
+        """Move a series until all of it is here or the attempts are used up.
+
+        Returns
+        -------
+        bool
+            Whether any of it is here.
+        """
 
         def attempt() -> None:
             if all(map(self.connections.has, uris)):
@@ -129,6 +149,7 @@ class DimseSource:
             persist(attempt, self.settings.retry)
         except PassingError as error:
             _log.warning("given up for this run: %s", error)
+        return any(map(self.connections.has, uris))
 
     def _studies(self, link: DimseLink) -> list[str]:
         dates = study_dates(self.settings, date.today())  # noqa: DTZ011  StudyDate is local too

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from schemas.errors import RejectedObjectError
 from schemas.sources import ObjectStoreSettings
@@ -74,7 +74,7 @@ def _dicomdir(root: Path) -> Path:
     directory = Dataset()
     directory.file_meta = FileMetaDataset()
     directory.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
-    directory.file_meta.MediaStorageSOPInstanceUID = "2.25.1"
+    directory.file_meta.MediaStorageSOPInstanceUID = UID("2.25.1")
     directory.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     records = []
     for number, path in enumerate(sorted(p for p in folder.rglob("*") if p.is_file())):
