@@ -276,8 +276,14 @@ def _with_names(session: IngestSession, series: StoredSeries) -> StoredSeries:
 
 
 def _named(session: IngestSession, files: list[Row]) -> list[Row]:
-    names = {**session.sibling_names, **session.source_names}
-    return [{**row, "source_name": names.get(str(row["file_key"]))} for row in files]
+    # Two look-ups a row: merging the names first would cost every series a pass over all files.
+    return [{**row, "source_name": _source_name(session, str(row["file_key"]))} for row in files]
+
+
+def _source_name(session: IngestSession, file_key: str) -> str | None:
+    if file_key in session.source_names:
+        return session.source_names[file_key]
+    return session.sibling_names.get(file_key)
 
 
 def _count(session: IngestSession, files: Iterable[Row]) -> None:
