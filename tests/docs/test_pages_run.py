@@ -10,7 +10,7 @@ import pytest
 import lake
 from tests.docs.pages import Block, Workplace, blocks, words
 
-pytestmark = pytest.mark.xdist_group("prefect")  # they start Prefect, one at a time
+pytestmark = pytest.mark.xdist_group("docs")
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

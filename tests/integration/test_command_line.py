@@ -69,12 +69,14 @@ def test_a_lake_of_a_newer_version(empty_lake: Path) -> None:
 
 
 @pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect_server")
 def test_an_empty_folder(empty_lake: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     fails(tracerlake("ingest", empty_lake, tmp_path / "empty"), "empty folder")
 
 
 @pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect_server")
 def test_a_folder_without_dicom(empty_lake: Path, tmp_path: Path) -> None:
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "notes.txt").write_text("no DICOM here\n" * 20)
@@ -88,6 +90,7 @@ def test_a_folder_without_dicom(empty_lake: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect_server")
 def test_a_dask_address_that_does_not_answer(empty_lake: Path, tmp_path: Path) -> None:
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "notes.txt").write_text("some text")
