@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import lake
 from flows.cluster import open_cluster
 from flows.ingest import ingest
+from flows.receiving import receive
 from flows.sources import resolve_places
 from lake.verify import verify
 from schemas.errors import InvalidInputError, SourceUnavailableError
@@ -183,3 +186,62 @@ def test_retrieved_objects_must_not_lie_in_the_lake(orthanc: Orthanc, tmp_path: 
     lake.create(tmp_path / "lake", settings=values).close()
     with pytest.raises(InvalidInputError, match="inside the lake"):
         resolve_places(tmp_path / "lake", [])
+
+
+def test_what_the_pacs_pushes_is_spooled_and_taken_in(
+    orthanc: Orthanc, dask: str, prefect_server: None, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    declared = {"scanner": {"kind": "spool", "path": str(spool)}}
+    lake.create(tmp_path / "lake", settings={"sources": declared}).close()
+    _store_series(orthanc, 8, 1, range(4))
+    with _receiving(spool, orthanc.own_port):
+        orthanc.client.post(
+            "/modalities/lake/store", json={"Resources": orthanc.client.get("/series").json()}
+        ).raise_for_status()
+    counts = ingest(str(tmp_path / "lake"), ["scanner"], dask_address=dask)
+    assert (counts["n_files"], counts["n_ingested"], counts["n_written"]) == (4, 4, 1)
+    with lake.open(tmp_path / "lake", read_only=True) as lk:
+        assert lk.sql("SELECT DISTINCT source_name FROM files").fetchall() == [("scanner",)]
+
+
+@contextmanager
+def _receiving(spool: Path, port: int) -> Iterator[None]:
+    ready, stop = threading.Event(), threading.Event()
+    thread = threading.Thread(
+        target=receive,
+        args=(spool,),
+        kwargs={
+            "ae_title": "TRACERLAKE", "host": "127.0.0.1", "port": port,
+            "say": lambda _: ready.set(), "stop": stop,
+        },
+    )  # fmt: skip
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_real_series_come_out_as_from_a_folder(
+    orthanc: Orthanc,
+    dask: str,
+    prefect_server: None,
+    tmp_path: Path,
+    reference_data: Callable[[str], Path],
+) -> None:
+    folder = reference_data("pet-siemens-qinhn0024")
+    sent = 0
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        answer = orthanc.client.post("/instances", content=path.read_bytes())
+        sent += answer.status_code == 200
+    assert sent
+    location = _lake(tmp_path, orthanc, "dicomweb", page_size=100)
+    counts = ingest(str(location), ["pacs"], dask_address=dask)
+    volumes = _volumes(location)
+    again = ingest(str(location), [str(folder)], dask_address=dask)
+    assert (counts["n_files"], counts["n_quarantined"]) == (sent, 0)
+    assert again["n_duplicate"] == sent
+    assert _volumes(location) == volumes != []
