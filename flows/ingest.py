@@ -28,7 +28,13 @@ from flows.linking import link_ct
 from flows.opaque import opaque
 from flows.progress import stage
 from flows.runs import RunLog, run_record
-from flows.sources import connections, open_sources, retrieve
+from flows.sources import (
+    connections,
+    open_sources,
+    retrieve,
+    retrieve_again,
+    undelivered_series,
+)
 from flows.work.ingest import IngestContext, StoredSeries, convert_and_store, scan_batch
 from lake.keys import KeyStore
 from schemas.errors import InvalidInputError, SourceUnavailableError
@@ -216,7 +222,11 @@ def _remember_places(session: IngestSession, refs: Iterable[ObjectRef]) -> None:
 @task(name="convert series", cache_policy=NO_CACHE, persist_result=False)
 def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObject]) -> None:
     """Convert every series that has new objects, publishing in batches."""
-    groups = group_series([*scanned, *_known_siblings(session, found, scanned)])
+    known = _known_siblings(session, found, scanned)
+    blocked = undelivered_series(known)
+    _postpone(session, [s for s in scanned if s.series_instance_uid in blocked])
+    usable = [*scanned, *to_convert(known)]
+    groups = group_series([s for s in usable if s.series_instance_uid not in blocked])
     done = _converted(session, groups)
     for batch in timed_batches(done, BATCH_SERIES, BATCH_SECONDS):
         commit_batch(opaque(session), opaque(batch))
@@ -232,7 +242,27 @@ def _known_siblings(
     session.sibling_names = {pseudonymiser.file_key(ref.uri): name for ref, name in known}
     refs = [ref for ref, _ in known]
     session.sibling_uris = [ref.uri for ref in refs]
-    return to_convert(_scan(session, refs, "known objects")) if refs else []
+    try:
+        retrieve_again(refs, session.context.connections)
+    except (SourceUnavailableError, InvalidInputError) as error:
+        get_run_logger().error("%s", error)
+        found.failures.append(error)
+    return _scan(session, refs, "known objects") if refs else []
+
+
+def _postpone(session: IngestSession, objects: list[ScannedObject]) -> None:
+    """Leave new objects of a series for the next run if the rest of it cannot be had today.
+
+    Converting them alone would put a part of the series in the place of the whole.
+    """
+    if objects:
+        reason = "source_unavailable"
+        rows = [
+            file_row(s, Outcome.QUARANTINED, reason, session.context.pseudonymiser) for s in objects
+        ]
+        named = _named(session, rows)
+        publish_files(session.lk, session.log, named)
+        _count(session, named)
 
 
 def _converted(session: IngestSession, groups: list[SeriesGroup]) -> Iterator[StoredSeries]:

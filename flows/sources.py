@@ -7,12 +7,20 @@ from pathlib import Path
 
 from lake import Lake
 from schemas.errors import InvalidInputError, StorageError
-from schemas.records import ObjectRef
+from schemas.records import ObjectRef, ScannedObject
 from schemas.sources import SourceSettings
 from tasks.sources.base import RetrievingSource, Source
 from tasks.sources.opening import open_declared, open_source
 from tasks.sources.retrieved import Connections
-from tasks.sources.uris import is_remote, parse_remote_uri, series_of
+from tasks.sources.uris import (
+    DICOMWEB,
+    DIMSE,
+    instance_uids,
+    is_remote,
+    parse_remote_uri,
+    scheme_of,
+    series_of,
+)
 
 
 def connections(lk: Lake) -> Connections:
@@ -98,6 +106,39 @@ def retrieve(
         growing = {series_of(ref.uri) for ref in wanted}
         rest = [ref for ref in unchanged if series_of(ref.uri) in growing]
         source.retrieve([*wanted, *rest], advance)
+
+
+def retrieve_again(refs: Iterable[ObjectRef], reached: Connections) -> None:
+    """Bring known objects once more whose series now grows from another source.
+
+    Archives that are asked by DICOMweb need no such thing: their objects are fetched when read.
+
+    Raises
+    ------
+    SourceUnavailableError
+        If an archive does not deliver.
+    InvalidInputError
+        If the port that it delivers to is taken.
+    """
+    by_source: dict[str, list[ObjectRef]] = {}
+    for ref in refs:
+        if scheme_of(ref.uri) == DIMSE and not reached.has(ref.uri):
+            by_source.setdefault(parse_remote_uri(ref.uri).source, []).append(ref)
+    for name, missing in by_source.items():
+        if name in reached.settings:
+            source = open_declared(name, reached)
+            if isinstance(source, RetrievingSource):
+                source.retrieve(missing, lambda _: None)
+
+
+def undelivered_series(scanned: Iterable[ScannedObject]) -> set[str]:
+    """Original UIDs of the series of which a source did not deliver a known object."""
+    missing = [s.ref.uri for s in scanned if s.reason_code == "source_unavailable"]
+    return {
+        instance_uids(parse_remote_uri(uri))[1]
+        for uri in missing
+        if scheme_of(uri) in {DICOMWEB, DIMSE}
+    }
 
 
 def _comes_from(ref: ObjectRef, source: Source) -> bool:

@@ -135,6 +135,18 @@ def test_what_the_pacs_could_not_deliver_is_asked_for_again(
     again = ingest(str(location), ["pacs"], dask_address=dask)
     assert (again["n_files"], again["n_ingested"], again["n_quarantined"]) == (3, 3, 0)
 
+    # more of the series comes from elsewhere while the archive delivers nothing
+    for number in (3, 4):
+        (tmp_path / "more").mkdir(exist_ok=True)
+        (tmp_path / "more" / f"{number}.dcm").write_bytes(ct_instance(5, 1, number))
+    with orthanc.delivering_to(port=9), pytest.raises(SourceUnavailableError, match="TRACERLAKE"):
+        ingest(str(location), [str(tmp_path / "more")], dask_address=dask)
+    assert [z for _, z in _volumes(location)] == [3]
+    grown = ingest(str(location), [str(tmp_path / "more")], dask_address=dask)
+    assert (grown["n_files"], grown["n_ingested"]) == (2, 2)
+    assert max(z for _, z in _volumes(location)) == 5
+    assert _left(tmp_path) == []
+
 
 def test_an_unknown_move_destination_is_named(orthanc: Orthanc, tmp_path: Path) -> None:
     settings = orthanc.dimse(own_ae_title="NOBODY")
