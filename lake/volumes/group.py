@@ -1,8 +1,9 @@
 """Writing a Zarr group to a folder: metadata and chunks as plain files.
 
 A volume is a dozen small files of fixed form. Zarr's own writer takes about a millisecond for each,
-as every one passes through its event loop; here they are written directly. Reading stays with Zarr. The metadata of all arrays are repeated in the group's own file, so
-that a reader needs one request to know the volume.
+as every one passes through its event loop; here they are written directly. Reading stays with Zarr.
+The metadata of all arrays are repeated in the group's own file, so that a reader needs one request
+to know the volume.
 
 References
 ----------
