@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TypeVar
 
 from lake import Lake
-from lake.keys import KeyStore
 from schemas.errors import InvalidInputError, SourceUnavailableError, TracerlakeError
 from schemas.records import ObjectRef, ScannedObject
 from tasks.sources.base import Source
@@ -46,11 +45,12 @@ class Discovery:
 def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
     """Size and time of every object the lake has an outcome for, by file key.
 
-    What a source did not deliver is left out, so that it is asked for again.
+    What a source did not deliver, and what waits for the rest of its series, is left out, so that
+    it is asked for again.
     """
     rows = lk.sql(
         "SELECT file_key, size_bytes, modified_ns FROM files "
-        "WHERE reason_code IS DISTINCT FROM 'source_unavailable'"
+        "WHERE coalesce(reason_code, '') NOT IN ('source_unavailable', 'series_incomplete')"
     ).fetchall()
     return {key: (size, modified) for key, size, modified in rows}
 
@@ -88,45 +88,6 @@ def _listed(source: Source, failures: list[TracerlakeError]) -> Iterator[ObjectR
         yield from source.objects()
     except (SourceUnavailableError, InvalidInputError) as error:
         failures.append(error)
-
-
-def siblings(
-    lk: Lake,
-    keys: KeyStore,
-    unchanged: dict[str, ObjectRef],
-    series_uids: Iterable[str],
-    exclude: set[str],
-) -> list[tuple[ObjectRef, str | None]]:
-    """Return known objects, and the names of their sources, of series that now get more.
-
-    A series that grows is converted again as a whole, so its known objects are needed: from this
-    listing, or from where the key holder's table says they were.
-
-    Parameters
-    ----------
-    series_uids : iterable of str
-        Pseudonymised UIDs of the series with new objects.
-    exclude : set of str
-        File keys that are being read anyway.
-    """
-    wanted = sorted(set(series_uids))
-    if not wanted:
-        return []
-    rows = lk.sql(
-        "SELECT file_key, size_bytes, modified_ns, source_name FROM files "
-        "WHERE list_contains($uids, series_instance_uid) ORDER BY file_key",
-        {"uids": wanted},
-    ).fetchall()
-    refs: list[tuple[ObjectRef, str | None]] = []
-    for key, size, modified, name in rows:
-        if key in exclude:
-            continue
-        ref = unchanged.get(key)
-        if ref is None and (uri := keys.location(key)) is not None:
-            ref = ObjectRef(uri, size, modified)
-        if ref is not None:
-            refs.append((ref, name))
-    return refs
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

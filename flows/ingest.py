@@ -22,7 +22,8 @@ from flows.committing import (
     publish_series,
     timed_batches,
 )
-from flows.discovery import Discovery, batches, discover, known_files, siblings, to_convert
+from flows.discovery import Discovery, batches, discover, known_files, to_convert
+from flows.growing import KnownObject, incomplete_series, known_objects
 from flows.identities import ingest_limits, pseudonymiser, remember
 from flows.linking import link_ct
 from flows.opaque import opaque
@@ -33,7 +34,6 @@ from flows.sources import (
     open_sources,
     retrieve,
     retrieve_again,
-    undelivered_series,
 )
 from flows.work.ingest import IngestContext, StoredSeries, convert_and_store, scan_batch
 from lake.keys import KeyStore
@@ -222,11 +222,12 @@ def _remember_places(session: IngestSession, refs: Iterable[ObjectRef]) -> None:
 @task(name="convert series", cache_policy=NO_CACHE, persist_result=False)
 def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObject]) -> None:
     """Convert every series that has new objects, publishing in batches."""
-    known = _known_siblings(session, found, scanned)
-    blocked = undelivered_series(known)
-    _postpone(session, [s for s in scanned if s.series_instance_uid in blocked])
-    usable = [*scanned, *to_convert(known)]
-    groups = group_series([s for s in usable if s.series_instance_uid not in blocked])
+    known, looked_at = _known_siblings(session, found, scanned)
+    uid = session.context.pseudonymiser.uid
+    blocked = incomplete_series(known, looked_at, scanned, uid)
+    _postpone(session, [s for s in scanned if uid(str(s.series_instance_uid)) in blocked])
+    usable = [*scanned, *to_convert(looked_at)]
+    groups = group_series([s for s in usable if uid(str(s.series_instance_uid)) not in blocked])
     done = _converted(session, groups)
     for batch in timed_batches(done, BATCH_SERIES, BATCH_SECONDS):
         commit_batch(opaque(session), opaque(batch))
@@ -234,20 +235,21 @@ def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObjec
 
 def _known_siblings(
     session: IngestSession, found: Discovery, scanned: list[ScannedObject]
-) -> list[ScannedObject]:
+) -> tuple[list[KnownObject], list[ScannedObject]]:
+    """Look again at the known objects of series that get more."""
     pseudonymiser = session.context.pseudonymiser
     uids = {pseudonymiser.uid(s.series_instance_uid) for s in scanned if s.series_instance_uid}
     being_read = {pseudonymiser.file_key(r.uri) for r in found.changed}
-    known = siblings(session.lk, session.keys, found.unchanged, uids, being_read)
-    session.sibling_names = {pseudonymiser.file_key(ref.uri): name for ref, name in known}
-    refs = [ref for ref, _ in known]
+    known = known_objects(session.lk, session.keys, found.unchanged, uids, being_read)
+    session.sibling_names = {k.file_key: k.source_name for k in known}
+    refs = [k.ref for k in known]
     session.sibling_uris = [ref.uri for ref in refs]
     try:
         retrieve_again(refs, session.context.connections)
     except (SourceUnavailableError, InvalidInputError) as error:
         get_run_logger().error("%s", error)
         found.failures.append(error)
-    return _scan(session, refs, "known objects") if refs else []
+    return known, _scan(session, refs, "known objects") if refs else []
 
 
 def _postpone(session: IngestSession, objects: list[ScannedObject]) -> None:
@@ -256,7 +258,7 @@ def _postpone(session: IngestSession, objects: list[ScannedObject]) -> None:
     Converting them alone would put a part of the series in the place of the whole.
     """
     if objects:
-        reason = "source_unavailable"
+        reason = "series_incomplete"
         rows = [
             file_row(s, Outcome.QUARANTINED, reason, session.context.pseudonymiser) for s in objects
         ]

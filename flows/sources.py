@@ -7,15 +7,13 @@ from pathlib import Path
 
 from lake import Lake
 from schemas.errors import InvalidInputError, StorageError
-from schemas.records import ObjectRef, ScannedObject
+from schemas.records import ObjectRef
 from schemas.sources import SourceSettings
 from tasks.sources.base import RetrievingSource, Source
 from tasks.sources.opening import open_declared, open_source
 from tasks.sources.retrieved import Connections
 from tasks.sources.uris import (
-    DICOMWEB,
     DIMSE,
-    instance_uids,
     is_remote,
     parse_remote_uri,
     scheme_of,
@@ -129,16 +127,6 @@ def retrieve_again(refs: Iterable[ObjectRef], reached: Connections) -> None:
             source = open_declared(name, reached)
             if isinstance(source, RetrievingSource):
                 source.retrieve(missing, lambda _: None)
-
-
-def undelivered_series(scanned: Iterable[ScannedObject]) -> set[str]:
-    """Original UIDs of the series of which a source did not deliver a known object."""
-    missing = [s.ref.uri for s in scanned if s.reason_code == "source_unavailable"]
-    return {
-        instance_uids(parse_remote_uri(uri))[1]
-        for uri in missing
-        if scheme_of(uri) in {DICOMWEB, DIMSE}
-    }
 
 
 def _comes_from(ref: ObjectRef, source: Source) -> bool:

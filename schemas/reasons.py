@@ -21,6 +21,7 @@ class Outcome(StrEnum):
 #: Quarantine: the object should have been usable and is not.
 QUARANTINE_REASONS: Final[dict[str, str]] = {
     "unreadable": "The file could not be opened or read; check permissions and the medium.",
+    "series_incomplete": "Earlier objects of this series are no longer where they were, so it was not converted again; bring them back, or send the whole series.",
     "source_unavailable": "The source did not deliver the object; the next run asks for it again.",
     "not_parseable": "The file claims to be DICOM but its data set cannot be parsed; export it again.",
     "truncated": "The file ends before its pixel data does; export or transfer it again.",

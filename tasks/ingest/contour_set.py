@@ -19,7 +19,7 @@ from tasks.dicom.parse import CONTOUR_DATA, parse_dataset
 from tasks.dicom.variants import without
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
-from tasks.ingest.findings import finding_row, partial_series_findings
+from tasks.ingest.findings import partial_series_findings, series_finding
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook
@@ -88,7 +88,7 @@ def convert_contours(
     row["referenced_series_uid"] = _only(regions.references)
     findings = partial_series_findings(row, book.reasons(), None, len(used))
     findings += [
-        finding_row(row, "ingest.unusable_contours", "fail", message)
+        series_finding(row, "ingest.unusable_contours", "fail", message)
         for message in dict.fromkeys(regions.problems)
     ]
     return Conversion(

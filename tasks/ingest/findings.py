@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Final
 
 from schemas.records import Row
+from tasks.findings.row import finding_row
 
 _SOURCE: Final = "tracerlake ingestion rules"
 
 
-def finding_row(
+def series_finding(
     series: Row,
     rule_id: str,
     severity: str,
@@ -21,36 +21,19 @@ def finding_row(
     limit_text: str | None = None,
     source: str = _SOURCE,
 ) -> Row:
-    """Row of the `findings` table about a series.
-
-    Parameters
-    ----------
-    series : Row
-        Its row of the `series` table.
-    rule_id, severity, message : str
-        Severity ``info``, ``warn`` or ``fail``; no patient values in the message.
-    observed_value : float or None
-        The value that led to the finding.
-    limit_text : str or None
-        What it was held against.
-    source : str
-        Where the limit comes from.
-    """
-    subject = str(series["series_instance_uid"])
-    digest = hashlib.sha256(f"{rule_id}\n{subject}\n{message}".encode()).hexdigest()
-    return {
-        "finding_id": digest[:32],
-        "rule_id": rule_id,
-        "severity": severity,
-        "subject_kind": "series",
-        "subject_id": subject,
-        "patient_key": series["patient_key"],
-        "centre": series["centre"],
-        "message": message,
-        "observed_value": observed_value,
-        "limit_text": limit_text,
-        "finding_source": source,
-    }
+    """Make a finding about a series from its row; parameters as of `finding_row`."""
+    return finding_row(
+        rule_id=rule_id,
+        severity=severity,
+        subject_kind="series",
+        subject_id=str(series["series_instance_uid"]),
+        message=message,
+        patient_key=series["patient_key"],
+        centre=series["centre"],
+        observed_value=observed_value,
+        limit_text=limit_text,
+        finding_source=source,
+    )
 
 
 def partial_series_findings(
@@ -73,7 +56,7 @@ def partial_series_findings(
     if rejected:
         text = ", ".join(f"{n} {code}" for code, n in sorted(rejected.items()))
         rows.append(
-            finding_row(
+            series_finding(
                 series, "ingest.partial_series", "warn",
                 f"The volume was made without objects of its series: {text}.",
                 observed_value=float(sum(rejected.values())), limit_text="0 objects",
@@ -81,7 +64,7 @@ def partial_series_findings(
         )  # fmt: skip
     if n_declared and n_declared != n_used:
         rows.append(
-            finding_row(
+            series_finding(
                 series, "ingest.slice_count", "warn",
                 f"The header announces {n_declared} slices, the volume has {n_used}.",
                 observed_value=float(n_used), limit_text=f"{n_declared} slices",

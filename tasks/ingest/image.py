@@ -16,7 +16,7 @@ from tasks.dicom import values
 from tasks.dicom.kinds import NM_IMAGE
 from tasks.ingest.assembled import Assembled, assemble_slices
 from tasks.ingest.context import Context, Conversion
-from tasks.ingest.findings import finding_row, partial_series_findings
+from tasks.ingest.findings import partial_series_findings, series_finding
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook
@@ -118,7 +118,7 @@ def _findings(row: Row, suv: SuvDerivation, assembled: Assembled, book: OutcomeB
     header, n_slices = assembled.headers[0].dataset, assembled.stored.shape[0]
     declared = values.number(header, "NumberOfSlices")
     found = [
-        finding_row(row, rule_id, severity, message, source="tracerlake SUV rules")
+        series_finding(row, rule_id, severity, message, source="tracerlake SUV rules")
         for rule_id, severity, message in suv.findings
     ]
     found += partial_series_findings(

@@ -63,9 +63,7 @@ def test_both_workers_do_the_work_and_the_lake_is_the_same(
         client.wait_for_workers(2, timeout=60)
         ingest(str(location), [str(tiny_cohort.dicom)], dask_address=scheduler)
         standardise(str(location), dask_address=scheduler)
-        tasks_done = client.run(
-            lambda dask_worker: dask_worker.state.transition_counter > 0  # type: ignore[attr-defined]
-        )
+        tasks_done = client.run(lambda dask_worker: dask_worker.state.transition_counter > 0)
     assert list(tasks_done.values()) == [True, True]
     with lake.open(location) as lk, lake.open(built_lake, read_only=True) as embedded:
         volumes = "SELECT volume_id FROM volumes WHERE zone IN ('raw', 'standard') ORDER BY ALL"
