@@ -7,8 +7,8 @@ rm -rf "$out"
 mkdir -p "$out"
 # Everything the demo makes stays in this folder, keys and Prefect's database too.
 out=$(cd "$out" && pwd)
-export PREFECT_HOME="$out/prefect" TRACERLAKE_KEY_DIR="$out/keys"
-unset PREFECT_API_URL || true
+export PREFECT_HOME="$out/prefect"
+unset PREFECT_API_URL TRACERLAKE_KEY_DIR || true
 tracerlake() {
   printf '\n$ tracerlake %s\n' "$(printf '%s' "$*" | sed "s|$out|$(basename "$out")|g")"
   .venv/bin/tracerlake "$@"
@@ -16,7 +16,7 @@ tracerlake() {
 
 echo "The cohort is simulated: digital phantoms with known lesions, no real patients."
 tracerlake simulate "$out/cohort"
-tracerlake init "$out/lake" \
+tracerlake init "$out/lake" --key-dir "$out/keys" \
   --centre "Simulated Centre A=A" --centre "Simulated Centre B=B" \
   --centre "Simulated Centre C=C" --centre "Simulated Centre S=S"
 tracerlake nightly "$out/lake" --source "$out/cohort/dicom" \

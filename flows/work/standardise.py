@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.standardise import standardise
-
 from lake.volumes import read_raw, write_standard
 from schemas.geometry import Geometry
 from schemas.profiles import StandardProfile
 from schemas.records import Row
+from tasks.standardise import standardise
 
 
 @dataclass(frozen=True)
