@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from lake import extensions
-from tests.docs.pages import Block, Workplace, blocks
+from tests.docs.pages import Block, Desk, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A folder in which the tutorial's commands have been run, with what each printed."""
     home = tmp_path_factory.mktemp("reader")
     folder = home / "work"
@@ -28,7 +28,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
         "COLUMNS": "160",
         "NO_COLOR": "1",
     }
-    place = Workplace(folder, environment)
+    place = Desk(folder, environment)
     for block in blocks(ROOT / "docs" / "tutorials" / "first-lake.md"):
         place.run(block)
     return place

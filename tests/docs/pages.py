@@ -46,7 +46,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 @dataclass
-class Workplace:
+class Desk:
     """A reader's folder and environment; `printed` keeps what each block wrote."""
 
     folder: Path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lake
-from tests.docs.pages import Block, Workplace, blocks, words
+from tests.docs.pages import Block, Desk, blocks, words
 
 pytestmark = pytest.mark.xdist_group("docs")
 
@@ -17,21 +17,21 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
-def test_the_tutorial_runs(workplace: Workplace) -> None:
-    languages = [block.language for block, _ in workplace.printed]
+def test_the_tutorial_runs(desk: Desk) -> None:
+    languages = [block.language for block, _ in desk.printed]
     assert languages.count("bash") >= 8
     assert "python" in languages
 
 
-def test_answers_look_as_shown(workplace: Workplace) -> None:
-    compared = [(block, out) for block, out in workplace.printed if block.shown]
+def test_answers_look_as_shown(desk: Desk) -> None:
+    compared = [(block, out) for block, out in desk.printed if block.shown]
     assert len(compared) >= 2
     for block, out in compared:
         assert words(block.shown or "") - words(out) == set(), block.code
 
 
-def test_harmonisation_brings_the_centres_of_the_tutorial_together(workplace: Workplace) -> None:
-    with lake.open(workplace.folder / "lake", read_only=True) as lk:
+def test_harmonisation_brings_the_centres_of_the_tutorial_together(desk: Desk) -> None:
+    with lake.open(desk.folder / "lake", read_only=True) as lk:
         means = lk.sql(
             "SELECT centre, avg(value), avg(value_harmonised) FROM features_harmonised "
             "WHERE feature = 'suv_mean' GROUP BY centre ORDER BY centre"
@@ -40,16 +40,16 @@ def test_harmonisation_brings_the_centres_of_the_tutorial_together(workplace: Wo
     assert abs(first_after - second_after) < 0.5 * abs(first - second)
 
 
-def test_the_clinical_data_of_the_tutorial_reach_the_cohort(workplace: Workplace) -> None:
-    with lake.open(workplace.folder / "lake", read_only=True) as lk:
+def test_the_clinical_data_of_the_tutorial_reach_the_cohort(desk: Desk) -> None:
+    with lake.open(desk.folder / "lake", read_only=True) as lk:
         (n,) = lk.sql("SELECT count(stage) FROM cohort WHERE modality = 'PT'").fetchall()[0]
     assert n > 0
 
 
-def test_the_readme_example_runs(workplace: Workplace) -> None:
+def test_the_readme_example_runs(desk: Desk) -> None:
     bash, python = (_on_lake_of_tutorial(block) for block in blocks(ROOT / "README.md"))
-    assert {"centre", "suv_mean_harmonised"} <= words(workplace.run(bash))
-    workplace.run(python)
+    assert {"centre", "suv_mean_harmonised"} <= words(desk.run(bash))
+    desk.run(python)
 
 
 def _on_lake_of_tutorial(block: Block) -> Block:
@@ -57,10 +57,10 @@ def _on_lake_of_tutorial(block: Block) -> Block:
     return Block(block.language, code)
 
 
-def test_reading_without_tracerlake(workplace: Workplace) -> None:
+def test_reading_without_tracerlake(desk: Desk) -> None:
     (script,) = blocks(DOCS / "how-to" / "read-without-tracerlake.md")
     assert "import lake" not in script.code
-    printed = workplace.run(script)
+    printed = desk.run(script)
     assert "patients" in printed
     assert "SUVbw" not in printed
     assert "Bq/ml" in printed or "CNTS" in printed or "g/ml" in printed
@@ -69,10 +69,10 @@ def test_reading_without_tracerlake(workplace: Workplace) -> None:
 @pytest.mark.parametrize(
     "page", ["how-to/understand-quarantine.md", "explanation/zones-and-digests.md"]
 )
-def test_python_of_other_pages_runs(workplace: Workplace, page: str) -> None:
+def test_python_of_other_pages_runs(desk: Desk, page: str) -> None:
     for block in blocks(DOCS / page):
         code = block.code.replace("my-lake", "lake").replace("2026-01-31", "2100-01-31")
-        workplace.run(Block(block.language, code))
+        desk.run(Block(block.language, code))
 
 
 def _sql_of_pages() -> list[str]:
@@ -84,10 +84,10 @@ def _sql_of_pages() -> list[str]:
     return [query for query in found if "GRANT" not in query]
 
 
-def test_every_query_of_the_pages_is_valid(workplace: Workplace) -> None:
+def test_every_query_of_the_pages_is_valid(desk: Desk) -> None:
     queries = _sql_of_pages()
     assert len(queries) > 12
-    with lake.open(workplace.folder / "lake", read_only=True) as lk:
+    with lake.open(desk.folder / "lake", read_only=True) as lk:
         for query in queries:
             assert lk.sql(query).to_arrow_table().num_columns > 0, query
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pydicom
@@ -57,7 +58,7 @@ def _lake_texts(location: Path) -> Iterator[tuple[str, str]]:
 def _prefect_texts() -> Iterator[tuple[str, str]]:
     """Prefect's database, all rows of all tables."""
     for database in Path(os.environ["PREFECT_HOME"]).rglob("*.db"):
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             for (name,) in names.fetchall():
                 rows = connection.execute(f'SELECT * FROM "{name}"').fetchall()
