@@ -96,18 +96,11 @@ def _connect(address: str) -> Iterator[Client]:
     with client:
         try:
             client.wait_for_workers(1, timeout=_CONNECT_TIMEOUT_S)
-        except (TimeoutError, dask_timeout()) as error:
+        except TimeoutError as error:
             raise ClusterError(
                 f"the Dask scheduler at {address} has no workers; start some with `dask worker`"
             ) from error
         yield client
-
-
-def dask_timeout() -> type[Exception]:
-    """Return Dask's own timeout error, which is not the builtin on every version."""
-    from asyncio import TimeoutError as AsyncTimeoutError
-
-    return AsyncTimeoutError
 
 
 def stream(

@@ -1,14 +1,48 @@
-"""What derived zones share: digests of inputs, and which of them are done already."""
+"""What derived zones share: profiles, batches, digests of inputs and which are done already."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
+from distributed import Client
 
+from flows.cluster import Done, stream
+from flows.committing import BATCH_SECONDS, BATCH_SERIES, timed_batches
+from flows.progress import stage
 from lake import Lake
+from schemas.errors import InvalidInputError
 from schemas.geometry import Geometry
+
+J = TypeVar("J")
+R = TypeVar("R")
+P = TypeVar("P")
+
+
+def profile_named(profiles: Mapping[str, P], name: str, kind: str) -> P:
+    """Return the profile of that name.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none; the known ones are named.
+    """
+    if name not in profiles:
+        raise InvalidInputError(f"no {kind} profile {name!r}; known: {', '.join(sorted(profiles))}")
+    return profiles[name]
+
+
+def done_in_batches(
+    client: Client, name: str, work: Callable[[J], R], jobs: Sequence[J]
+) -> Iterator[list[Done[J, R]]]:
+    """Run the jobs of a stage; yield finished ones in batches to publish, counting progress."""
+    with stage(name, len(jobs)) as progress:
+        for batch in timed_batches(stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS):
+            yield batch
+            progress.advance(name, len(batch))
 
 
 def input_digest(*parts: object) -> str:

@@ -12,14 +12,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 import lake
-from flows.cluster import Done, open_cluster, stream
-from flows.committing import BATCH_SECONDS, BATCH_SERIES, timed_batches
-from flows.derive import done_digests, input_digest
+from flows.cluster import Done, open_cluster
+from flows.derive import done_digests, done_in_batches, input_digest, profile_named
 from flows.opaque import opaque
-from flows.progress import stage
 from flows.runs import RunLog, author, run_record
 from flows.work.features import FeatureJob, MeasuredVolume, RoiSource, measure
-from schemas.errors import InvalidInputError
 from schemas.geometry import FloatArray
 from schemas.profiles import FEATURE_PROFILES, FeatureProfile
 from schemas.records import Row
@@ -82,25 +79,17 @@ def extract_features(
         lake.open(location) as lk,
         run_record(lk, "extract_features", parameters, prefect_id=str(flow_run.id)) as log,
     ):
-        jobs = missing_jobs(lk, _profile(profile), _profile(profile_without_suv))
+        chosen = profile_named(FEATURE_PROFILES, profile, "feature")
+        other = profile_named(FEATURE_PROFILES, profile_without_suv, "feature")
+        jobs = missing_jobs(lk, chosen, other)
         get_run_logger().info("%d volumes to measure", len(jobs))
         if not jobs:
             return {"n_written": 0, "n_failed": 0}
         with open_cluster(dask_address, workers=workers) as client:
             work = partial(measure, lk.volumes_root)
-            with stage("features", len(jobs)) as progress:
-                for batch in timed_batches(stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS):
-                    publish(opaque(lk), opaque(log), opaque(batch))
-                    progress.advance("features", len(batch))
+            for batch in done_in_batches(client, "features", work, jobs):
+                publish(opaque(lk), opaque(log), opaque(batch))
         return {"n_written": log.counts["n_written"], "n_failed": log.counts["n_quarantined"]}
-
-
-def _profile(name: str) -> FeatureProfile:
-    if name not in FEATURE_PROFILES:
-        raise InvalidInputError(
-            f"no feature profile {name!r}; known: {', '.join(sorted(FEATURE_PROFILES))}"
-        )
-    return FEATURE_PROFILES[name]
 
 
 def missing_jobs(

@@ -10,14 +10,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 import lake
-from flows.cluster import open_cluster, stream
-from flows.committing import BATCH_SECONDS, BATCH_SERIES, timed_batches
-from flows.derive import done_digests, geometry_of, input_digest
+from flows.cluster import open_cluster
+from flows.derive import (
+    done_digests,
+    done_in_batches,
+    geometry_of,
+    input_digest,
+    profile_named,
+)
 from flows.opaque import opaque
-from flows.progress import stage
 from flows.runs import RunLog, author, run_record
 from flows.work.standardise import StandardiseJob, standardise_and_store
-from schemas.errors import InvalidInputError
 from schemas.geometry import Geometry
 from schemas.profiles import STANDARD_PROFILES, StandardProfile
 from schemas.records import Row
@@ -64,11 +67,9 @@ def standardise(
     dict
         ``n_written``: volumes written; ``n_failed``: volumes with a finding instead.
     """
-    profiles = {
-        "PT": _profile(pet_profile),
-        "NM": _profile(pet_profile),
-        "CT": _profile(ct_profile),
-    }
+    emission = profile_named(STANDARD_PROFILES, pet_profile, "standard")
+    ct = profile_named(STANDARD_PROFILES, ct_profile, "standard")
+    profiles = {"PT": emission, "NM": emission, "CT": ct}
     parameters = {"pet_profile": pet_profile, "ct_profile": ct_profile}
     with (
         lake.open(location) as lk,
@@ -80,21 +81,11 @@ def standardise(
             return {"n_written": 0, "n_failed": 0}
         with open_cluster(dask_address, workers=workers) as client:
             work = partial(standardise_and_store, lk.volumes_root)
-            with stage("standardise", len(jobs)) as progress:
-                for batch in timed_batches(stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS):
-                    rows = [done.result for done in batch if done.result is not None]
-                    failed = [(d.job, d.error) for d in batch if d.result is None]
-                    publish(opaque(lk), opaque(log), opaque(rows), opaque(failed))
-                    progress.advance("standardise", len(batch))
+            for batch in done_in_batches(client, "standardise", work, jobs):
+                rows = [done.result for done in batch if done.result is not None]
+                failed = [(d.job, d.error) for d in batch if d.result is None]
+                publish(opaque(lk), opaque(log), opaque(rows), opaque(failed))
         return {"n_written": log.counts["n_written"], "n_failed": log.counts["n_quarantined"]}
-
-
-def _profile(name: str) -> StandardProfile:
-    if name not in STANDARD_PROFILES:
-        raise InvalidInputError(
-            f"no standard profile {name!r}; known: {', '.join(sorted(STANDARD_PROFILES))}"
-        )
-    return STANDARD_PROFILES[name]
 
 
 def missing_jobs(lk: lake.Lake, profiles: dict[str, StandardProfile]) -> list[StandardiseJob]:

@@ -62,7 +62,7 @@ def build_report(
         raise InvalidInputError(f"{output} is a folder; give the name of an HTML file")
     with lake.open(location, read_only=True) as lk:
         html = _html(lk, dask_address)
-        path = output if output is not None else lk.location / "reports" / "latest.html"
+        path = output if output is not None else lk.folder.reports / "latest.html"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
