@@ -6,6 +6,7 @@ identifiers in them are pseudonymised UIDs, reason codes and paths the user type
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -72,15 +73,22 @@ class RejectedObjectError(TracerlakeError, ValueError):
         One of `schemas.reasons.REASONS`.
     detail : str
         What was expected and what came, without patient values.
+    attributes : sequence of str
+        DICOM keywords of what has to be looked at, such as ``("PixelSpacing",)``. Empty: those
+        that `detail` names, or else those that the reason always involves
+        (`schemas.reasons.REASON_ATTRIBUTES`).
     """
 
     kind = "rejected_object"
 
-    def __init__(self, reason_code: str, detail: str) -> None:
+    def __init__(self, reason_code: str, detail: str, attributes: Sequence[str] = ()) -> None:
         super().__init__(f"{reason_code}: {detail}")
         self.reason_code = reason_code
         self.detail = detail
+        self.attributes = tuple(attributes)
 
-    def __reduce__(self) -> tuple[type[RejectedObjectError], tuple[str, str]]:
+    def __reduce__(
+        self,
+    ) -> tuple[type[RejectedObjectError], tuple[str, str, tuple[str, ...]]]:
         """Survive the way between Dask processes (the default would pass one argument)."""
-        return (type(self), (self.reason_code, self.detail))
+        return (type(self), (self.reason_code, self.detail, self.attributes))

@@ -51,6 +51,22 @@ QUARANTINE_REASONS: Final[dict[str, str]] = {
     "internal_error": "A fault of tracerlake itself; please report it with the kind of object.",
 }
 
+#: What a reason always involves, by DICOM keyword; used where the code that refused names nothing.
+REASON_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
+    "truncated": ("PixelData",),
+    "undecodable_pixels": ("TransferSyntaxUID", "PixelData"),
+    "conflicting_duplicate": ("SOPInstanceUID",),
+    "mixed_sizes": ("Rows", "Columns", "PixelSpacing"),
+    "mixed_orientations": ("ImageOrientationPatient",),
+    "duplicate_positions": ("ImagePositionPatient",),
+    "missing_slices": ("ImagePositionPatient",),
+    "nonuniform_spacing": ("ImagePositionPatient",),
+    "gantry_tilt": ("ImagePositionPatient", "ImageOrientationPatient"),
+    "unsupported_object": ("SOPClassUID",),
+    "nonzero_intercept": ("RescaleIntercept",),
+    "missing_reference": ("ReferencedSeriesSequence",),
+}
+
 #: Ignored: the object is fine and none of our business.
 IGNORED_KINDS: Final[dict[str, str]] = {
     "not_dicom": "Not a DICOM file.",

@@ -42,6 +42,8 @@ class ScannedObject:
     ----------
     outcome : Outcome or None
         QUARANTINED or IGNORED with `reason_code` and `detail`; None if it is to be converted.
+    attributes : tuple of str
+        DICOM keywords that the reason is about; see `schemas.errors.RejectedObjectError`.
     kind : str or None
         ``image``, ``contours`` or ``segmentation``.
     instance_number : int or None
@@ -58,6 +60,7 @@ class ScannedObject:
     series_instance_uid: str | None = None
     content_sha256: str | None = None
     instance_number: int | None = None
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ COLUMNS = (
     C("outcome", "string", "ingested, duplicate, quarantined or ignored."),
     C("reason_code", "string", "Why it was quarantined, ignored or refused; see the reason list."),
     C("reason_text", "string", "The reason as a sentence a person can act on."),
+    C(
+        "reason_tags",
+        "list<string>",
+        "DICOM attributes that the reason is about, as (gggg,eeee) Keyword; null where none is.",
+    ),
     C("finding_id", "string", "Digest of rule, subject and value."),
     C("rule_id", "string", "Rule that was broken or noted."),
     C("severity", "string", "info, warn or fail."),

@@ -57,7 +57,9 @@ def read_frames(dataset: Dataset) -> list[Frame]:
     n_frames = values.number(dataset, "NumberOfFrames")
     if n_frames != len(per_frame):
         raise RejectedObjectError(
-            "invalid_attribute", f"{len(per_frame)} functional groups, {n_frames} frames"
+            "invalid_attribute",
+            f"{len(per_frame)} functional groups, {n_frames} frames",
+            ["NumberOfFrames", "PerFrameFunctionalGroupsSequence"],
         )
     return [_frame(item, shared) for item in per_frame]
 

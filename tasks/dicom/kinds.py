@@ -50,6 +50,7 @@ class Classification:
     outcome: Outcome | None = None
     reason_code: str | None = None
     detail: str = ""
+    attributes: tuple[str, ...] = ()
 
 
 def _ignored(kind: str) -> Classification:
@@ -102,7 +103,7 @@ def _classify_slice(image_type: tuple[str, ...], n_frames: int) -> Classificatio
     if _PROJECTIONS & set(image_type):
         return _ignored("localizer")
     if n_frames != 1:
-        return _unsupported(f"single-frame SOP class with {n_frames} frames")
+        return _unsupported(f"single-frame SOP class with {n_frames} frames", "NumberOfFrames")
     return Classification("image")
 
 
@@ -118,10 +119,14 @@ def _classify_nm(image_type: tuple[str, ...]) -> Classification:
         return Classification("image")
     if form in _TOMOGRAPHIC_NM:
         return Classification(
-            None, Outcome.QUARANTINED, "unsupported_dynamic", "gated tomographic NM image"
+            None,
+            Outcome.QUARANTINED,
+            "unsupported_dynamic",
+            "gated tomographic NM image",
+            ("ImageType",),
         )
-    return _unsupported(f"NM image of type {form if form.isascii() else 'unknown'}")
+    return _unsupported(f"NM image of type {form if form.isascii() else 'unknown'}", "ImageType")
 
 
-def _unsupported(detail: str) -> Classification:
-    return Classification(None, Outcome.QUARANTINED, "unsupported_object", detail)
+def _unsupported(detail: str, *attributes: str) -> Classification:
+    return Classification(None, Outcome.QUARANTINED, "unsupported_object", detail, attributes)

@@ -82,7 +82,9 @@ def transfer_syntax(dataset: Dataset) -> UID:
     """
     syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
     if not syntax.is_transfer_syntax or syntax.is_private:
-        raise RejectedObjectError("undecodable_pixels", "the transfer syntax is not a standard one")
+        raise RejectedObjectError(
+            "undecodable_pixels", "the transfer syntax is not a standard one", ["TransferSyntaxUID"]
+        )
     return syntax
 
 

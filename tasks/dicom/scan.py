@@ -55,7 +55,9 @@ def scan_object(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
     except RejectedObjectError as error:
         ignored = error.reason_code in IGNORED_KINDS
         outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED
-        return ScannedObject(ref, outcome, error.reason_code, error.detail)
+        return ScannedObject(
+            ref, outcome, error.reason_code, error.detail, attributes=error.attributes
+        )
     except OSError as error:
         return ScannedObject(ref, Outcome.QUARANTINED, "unreadable", type(error).__name__)
 
@@ -97,7 +99,7 @@ def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObjec
     if not sop_class:
         if not layout.has_magic:  # a chance likeness of the first bytes, not a broken object
             return ScannedObject(ref, Outcome.IGNORED, "not_dicom")
-        raise RejectedObjectError("missing_attribute", "SOPClassUID (0008,0016) is absent")
+        raise RejectedObjectError("missing_attribute", "SOPClassUID is absent", ["SOPClassUID"])
     if not layout.has_magic and not sop_class.startswith(("1.", "2.")):
         return ScannedObject(ref, Outcome.IGNORED, "not_dicom")
     image_type = tuple(
@@ -115,6 +117,7 @@ def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObjec
         sop_instance_uid=instance,
         series_instance_uid=series,
         instance_number=_instance_number(elements),
+        attributes=found.attributes,
     )
     if found.kind is None:
         return known
@@ -130,6 +133,7 @@ def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObjec
             outcome=Outcome.QUARANTINED,
             reason_code="missing_attribute",
             detail=f"{' and '.join(absent)} absent or empty",
+            attributes=tuple(absent),
         )
     return known
 

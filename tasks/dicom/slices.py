@@ -190,7 +190,11 @@ def read_pixel_format(elements: Elements) -> PixelFormat:
     samples = elements.integer(tags.SAMPLES_PER_PIXEL) or 1
     photometric = elements.text(tags.PHOTOMETRIC_INTERPRETATION) or "MONOCHROME2"
     if samples != 1 or not photometric.startswith("MONOCHROME"):
-        raise RejectedObjectError("unsupported_object", "colour image, expected MONOCHROME")
+        raise RejectedObjectError(
+            "unsupported_object",
+            "colour image, expected MONOCHROME",
+            ["SamplesPerPixel", "PhotometricInterpretation"],
+        )
     allocated = _count(elements, tags.BITS_ALLOCATED, "BitsAllocated")
     stored = elements.integer(tags.BITS_STORED) or allocated
     high_bit = elements.integer(tags.HIGH_BIT)
@@ -200,6 +204,7 @@ def read_pixel_format(elements: Elements) -> PixelFormat:
         raise RejectedObjectError(
             "invalid_attribute",
             f"bits allocated {allocated}, stored {stored}, high bit {high_bit} do not fit",
+            ["BitsAllocated", "BitsStored", "HighBit"],
         )
     if sign is None:
         raise RejectedObjectError("missing_attribute", "PixelRepresentation is absent or empty")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+from pydicom.datadict import tag_for_keyword
 
 IMAGE_TYPE: Final = 0x00080008
 SOP_CLASS_UID: Final = 0x00080016
@@ -53,3 +56,37 @@ PIXEL_DATA: Final = 0x7FE00010
 
 #: Everything that tells what an object is stands before it (the frame count is the last).
 PAST_IDENTIFICATION: Final = 0x00280009
+
+#: Keywords are words run together; single words count only if nobody uses them in a sentence.
+_KEYWORD: Final = re.compile(
+    r"\b(?:[A-Z][a-z]+(?:[A-Z0-9][A-Za-z0-9]*)+|[A-Z]{3}[A-Za-z]+|Rows|Columns)\b"
+)
+
+
+def keywords_in(sentence: str) -> tuple[str, ...]:
+    """Attributes that a sentence names by their keyword, in its order, each once.
+
+    Examples
+    --------
+    >>> keywords_in("PixelSpacing: expected 2 finite numbers, as in SOPInstanceUID")
+    ('PixelSpacing', 'SOPInstanceUID')
+    """
+    words = dict.fromkeys(_KEYWORD.findall(sentence))
+    return tuple(word for word in words if tag_for_keyword(word) is not None)
+
+
+def tag_name(keyword: str) -> str:
+    """Tag and keyword of an attribute as people look it up.
+
+    Parameters
+    ----------
+    keyword : str
+        DICOM keyword (PS3.6); anything else is returned as it is.
+
+    Examples
+    --------
+    >>> tag_name("PixelSpacing")
+    '(0028,0030) PixelSpacing'
+    """
+    tag = tag_for_keyword(keyword)
+    return keyword if tag is None else f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {keyword}"

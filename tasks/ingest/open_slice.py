@@ -172,6 +172,7 @@ def require_size(form: PixelFormat, limits: Limits) -> None:
         raise RejectedObjectError(
             "oversized",
             f"{form.rows} x {form.columns} x {form.n_frames}: over {limits.max_pixel_bytes} bytes",
+            ["Rows", "Columns", "NumberOfFrames"],
         )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.errors import RejectedObjectError
-from schemas.reasons import IGNORED_KINDS, REASONS, Outcome
+from schemas.reasons import IGNORED_KINDS, REASON_ATTRIBUTES, REASONS, Outcome
 from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.deidentify.pseudonyms import Pseudonyms
+from tasks.dicom.tags import keywords_in, tag_name
 
 _NO_IDENTIFIERS: Final = ScannedObject(ObjectRef("", 0, 0))
 
@@ -21,6 +22,7 @@ def file_row(
     pseudonymiser: Pseudonyms,
     *,
     detail: str = "",
+    attributes: Sequence[str] = (),
     content_sha256: str | None = None,
 ) -> Row:
     """Row of the `files` table for one input object.
@@ -37,6 +39,9 @@ def file_row(
         Keys the place and the UIDs; the place itself is given only if it does not replace.
     detail : str
         What exactly was wrong, without patient values; follows the sentence of the reason.
+    attributes : sequence of str
+        DICOM keywords that the reason is about; empty: those that `detail` names, or else those
+        that the reason always involves.
     content_sha256 : str or None
         Digest of the content, if it was read; otherwise that of `item`.
 
@@ -58,6 +63,7 @@ def file_row(
         "outcome": str(outcome),
         "reason_code": reason_code,
         "reason_text": reason_text(reason_code, detail),
+        "reason_tags": reason_tags(reason_code, attributes or keywords_in(detail)),
     }
 
 
@@ -72,7 +78,12 @@ def scanned_row(scanned: ScannedObject, pseudonymiser: Pseudonyms) -> Row:
     if scanned.outcome is None:
         raise ValueError("the object is still to be converted")
     return file_row(
-        scanned, scanned.outcome, scanned.reason_code, pseudonymiser, detail=scanned.detail
+        scanned,
+        scanned.outcome,
+        scanned.reason_code,
+        pseudonymiser,
+        detail=scanned.detail,
+        attributes=scanned.attributes,
     )
 
 
@@ -90,6 +101,18 @@ def reason_text(reason_code: str | None, detail: str = "") -> str | None:
     return f"{sentence} ({detail})" if detail else sentence
 
 
+def reason_tags(reason_code: str | None, attributes: Sequence[str] = ()) -> list[str] | None:
+    """Attributes that a reason is about, as people look them up; None if there are none.
+
+    Examples
+    --------
+    >>> reason_tags("mixed_orientations")
+    ['(0020,0037) ImageOrientationPatient']
+    """
+    named = attributes or REASON_ATTRIBUTES.get(reason_code or "", ())
+    return [tag_name(keyword) for keyword in named] or None
+
+
 def _uid(original: str | None, pseudonymiser: Pseudonyms) -> str | None:
     return pseudonymiser.uid(original) if original else None
 
@@ -99,6 +122,7 @@ class _Verdict:
     outcome: Outcome
     reason_code: str | None = None
     detail: str = ""
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -123,7 +147,8 @@ class OutcomeBook:
         """Quarantine an object, or ignore it where the reason is one of no interest."""
         ignored = error.reason_code in IGNORED_KINDS
         outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED
-        self._settle(item, _Verdict(outcome, error.reason_code, error.detail))
+        verdict = _Verdict(outcome, error.reason_code, error.detail, error.attributes)
+        self._settle(item, verdict)
 
     def duplicate(self, item: ScannedObject) -> None:
         """Note that the same object came before."""
@@ -165,5 +190,6 @@ class OutcomeBook:
             verdict.reason_code,
             pseudonymiser,
             detail=verdict.detail,
+            attributes=verdict.attributes,
             content_sha256=self._digests.get(item.ref.uri),
         )

@@ -115,7 +115,9 @@ def _open(loaded: LoadedObject, offset: int, context: Context) -> _Opened:
     unknown = set(frames.numbers_found) - {n - offset for n in numbers}
     if unknown:
         raise RejectedObjectError(
-            "invalid_attribute", f"frames of {len(unknown)} segments that are not described"
+            "invalid_attribute",
+            f"frames of {len(unknown)} segments that are not described",
+            ["SegmentSequence", "ReferencedSegmentNumber"],
         )
     return _Opened(
         loaded=loaded,
