@@ -24,23 +24,39 @@ from flows.work.standardise import StandardiseJob, standardise_and_store
 from schemas.geometry import Geometry
 from schemas.profiles import STANDARD_PROFILES, StandardProfile
 from schemas.records import Row
+from schemas.volume import Part
 from tasks.findings.row import finding_row
 from tasks.standardise import grid_for
 
 #: Changes of the algorithm itself; part of every input digest.
 _ALGORITHM: Final = "standardise/1"
 
-#: Raw volumes with what decides about their grid. A CT goes onto the grid of its PET or SPECT.
+#: Raw volumes with what decides about their grid. A CT goes onto the grid of its PET or SPECT;
+#: dynamic and gated volumes stay as they are.
 _RAW: Final = """
-SELECT v.series_instance_uid, v.volume_id, v.volume_path, s.modality, s.patient_key, s.centre,
+SELECT v.series_instance_uid, v.volume_id, v.volume_path, s.modality,
+       coalesce(v.part_index, 1), v.part_label,
        v.shape_z, v.shape_y, v.shape_x, v.affine_lps,
        e.shape_z, e.shape_y, e.shape_x, e.affine_lps
 FROM volumes v
 JOIN series s USING (series_instance_uid)
 LEFT JOIN volumes e
   ON s.modality = 'CT' AND e.zone = 'raw' AND e.series_instance_uid = s.referenced_series_uid
+ AND coalesce(e.part_index, 1) = 1
 WHERE v.zone = 'raw' AND s.series_kind = 'image' AND s.modality IN ('PT', 'NM', 'CT')
+  AND v.shape_t IS NULL
 ORDER BY v.volume_id
+"""
+
+#: Standard volumes whose series still has raw volumes, but no longer this part.
+_GONE: Final = """
+SELECT v.volume_id FROM volumes v
+WHERE v.zone = 'standard'
+  AND EXISTS (SELECT 1 FROM volumes r WHERE r.zone = 'raw'
+              AND r.series_instance_uid = v.series_instance_uid)
+  AND NOT EXISTS (SELECT 1 FROM volumes r WHERE r.zone = 'raw' AND r.shape_t IS NULL
+                  AND r.series_instance_uid = v.series_instance_uid
+                  AND coalesce(r.part_index, 1) = coalesce(v.part_index, 1))
 """
 
 
@@ -75,6 +91,7 @@ def standardise(
         lake.open(location) as lk,
         run_record(lk, "standardise", parameters, prefect_id=str(flow_run.id)) as log,
     ):
+        forget_gone_parts(lk, log)
         jobs = missing_jobs(lk, profiles)
         get_run_logger().info("%d volumes to standardise", len(jobs))
         if not jobs:
@@ -88,6 +105,17 @@ def standardise(
         return {"n_written": log.counts["n_written"], "n_failed": log.counts["n_quarantined"]}
 
 
+def forget_gone_parts(lk: lake.Lake, log: RunLog) -> None:
+    """Drop standard volumes of parts that their series no longer has (history keeps them)."""
+    gone = [volume_id for (volume_id,) in lk.sql(_GONE).fetchall()]
+    if gone:
+        lk.commit(
+            lambda tx: tx.delete("volumes", {"volume_id": gone}),
+            message=log.message(f"{len(gone)} standard volumes of former parts dropped"),
+            author=author(),
+        )
+
+
 def missing_jobs(lk: lake.Lake, profiles: dict[str, StandardProfile]) -> list[StandardiseJob]:
     """Jobs for raw volumes that have no standard volume made from the same inputs."""
     done = done_digests(lk, "volumes")
@@ -96,13 +124,14 @@ def missing_jobs(lk: lake.Lake, profiles: dict[str, StandardProfile]) -> list[St
 
 
 def _job(profiles: dict[str, StandardProfile], row: tuple[object, ...]) -> StandardiseJob:
-    uid, volume_id, path, modality, _patient, _centre, *grids = row
+    uid, volume_id, path, modality, part, label, *grids = row
     profile = profiles[str(modality)]
     like = _pet_grid(profile, profiles["PT"], grids[4:])
     digest = input_digest(
         _ALGORITHM, volume_id, profile.digest(), None if like is None else like.digest()
     )
-    return StandardiseJob(str(uid), str(volume_id), str(path), profile, like, digest)
+    of_series = Part(int(str(part)), None if label is None else str(label))
+    return StandardiseJob(str(uid), str(volume_id), str(path), profile, like, digest, of_series)
 
 
 def _pet_grid(
@@ -126,7 +155,7 @@ def publish(
     findings = [_failure(job, error) for job, error in failed]
 
     def write(tx: lake.Transaction) -> None:
-        scope = ("series_instance_uid", "zone", "profile_id")
+        scope = ("series_instance_uid", "zone", "profile_id", "part_index")
         if rows:
             tx.replace("volumes", log.stamp(rows), scope=scope)
         if findings:

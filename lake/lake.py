@@ -170,6 +170,7 @@ class Lake:
         zone: str = "raw",
         profile: str | None = None,
         *,
+        part: int | None = None,
         quantity: str = "suv",
     ) -> xr.DataArray:
         """Open a volume without reading its voxels.
@@ -182,6 +183,8 @@ class Lake:
             ``raw``, ``standard`` or ``mask``.
         profile : str or None
             ``profile_id`` of a standard volume, where there are several.
+        part : int or None
+            ``part_index``, where a series holds several volumes.
         quantity : str
             For raw volumes: ``suv`` (SUVbw where a factor exists, else native), ``native``
             (Bq/ml, CNTS, HU) or ``stored``.
@@ -189,7 +192,8 @@ class Lake:
         Returns
         -------
         xarray.DataArray
-            dims (z, y, x), coordinates in mm, ``attrs["units"]``, ``attrs["affine_lps"]``.
+            dims (z, y, x), or (t, z, y, x) for dynamic and gated series; coordinates in mm (and s),
+            ``attrs["units"]``, ``attrs["affine_lps"]``.
 
         Raises
         ------
@@ -200,7 +204,7 @@ class Lake:
         """
         from lake.volumes import open_lazy
 
-        path = self._volume_path(series_uid, zone, profile)
+        path = self._volume_path(series_uid, zone, profile, part)
         return open_lazy(self.volumes_root, path, quantity=quantity)
 
     def at(self, snapshot: int | None = None, timestamp: datetime | str | None = None) -> Lake:
@@ -321,18 +325,27 @@ class Lake:
         """Let go of the catalog."""
         self._connection.close()
 
-    def _volume_path(self, series_uid: str, zone: str, profile: str | None) -> str:
+    def _volume_path(
+        self, series_uid: str, zone: str, profile: str | None, part: int | None
+    ) -> str:
         found = self._connection.execute(
-            "SELECT volume_path, profile_id FROM volumes WHERE series_instance_uid = ? "
-            "AND zone = ? AND (?::VARCHAR IS NULL OR profile_id = ?) ORDER BY volume_path",
-            [series_uid, zone, profile, profile],
+            "SELECT volume_path, profile_id, part_index, part_label FROM volumes "
+            "WHERE series_instance_uid = $uid AND zone = $zone "
+            "AND ($profile::VARCHAR IS NULL OR profile_id = $profile) "
+            "AND ($part::BIGINT IS NULL OR coalesce(part_index, 1) = $part) ORDER BY volume_path",
+            {"uid": series_uid, "zone": zone, "profile": profile, "part": part},
         ).fetchall()
         what = f"{zone} volume of series {series_uid}" + (f", profile {profile}" if profile else "")
         if not found:
             raise NotFoundInLakeError(f"there is no {what}; see table 'volumes'")
         if len(found) > 1:
-            choices = ", ".join(f"{path} (profile {name})" for path, name in found)
-            raise InvalidInputError(f"there is more than one {what}: {choices}; name a profile")
+            choices = ", ".join(
+                f"{path} (profile {name}, part {index}{f': {label}' if label else ''})"
+                for path, name, index, label in found
+            )
+            raise InvalidInputError(
+                f"there is more than one {what}: {choices}; name a profile or a part"
+            )
         return str(found[0][0])
 
     def _writer(self) -> Writer:

@@ -87,8 +87,9 @@ STORED: Final[tuple[Table, ...]] = (
     Table(
         "volumes", "One row per stored volume: raw, standard or mask.",
         ("volume_id", "series_instance_uid", "zone", "volume_path", "profile_id", "profile_digest",
-         "value_unit", "dtype", "shape_z", "shape_y", "shape_x", "spacing_z_mm", "spacing_y_mm",
-         "spacing_x_mm", "affine_lps", "value_min", "value_max", "stored_bytes", "content_sha256",
+         "part_index", "part_label", "value_unit", "dtype", "shape_t", "frame_kind",
+         "frame_starts_s", "frame_durations_s", "frame_labels", "shape_z", "shape_y", "shape_x",
+         "spacing_z_mm", "spacing_y_mm", "spacing_x_mm", "affine_lps", "value_min", "value_max", "stored_bytes", "content_sha256",
          "parent_volume_id", "input_digest", "run_id"),
         ("volume_id",),
     ),

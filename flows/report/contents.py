@@ -40,6 +40,7 @@ _SECTIONS: Final[tuple[tuple[str, str, str], ...]] = (
         "sum(s.n_instances) AS objects "
         "FROM series s LEFT JOIN volumes v "
         "ON v.series_instance_uid = s.series_instance_uid AND v.zone = 'raw' "
+        "AND coalesce(v.part_index, 1) = 1 "
         "GROUP BY ALL ORDER BY ALL",
     ),
     (

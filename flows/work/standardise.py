@@ -8,6 +8,7 @@ from lake.volumes import read_raw, write_standard
 from schemas.geometry import Geometry
 from schemas.profiles import StandardProfile
 from schemas.records import Row
+from schemas.volume import WHOLE, Part
 from tasks.standardise import standardise
 
 
@@ -25,6 +26,8 @@ class StandardiseJob:
         Grid to use instead of the profile's own (a CT on its PET's grid).
     input_digest : str
         Digest of all of the above.
+    part : Part
+        Which of the volumes of its series.
     """
 
     series_instance_uid: str
@@ -33,6 +36,7 @@ class StandardiseJob:
     profile: StandardProfile
     like: Geometry | None
     input_digest: str
+    part: Part = WHOLE
 
 
 def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
@@ -46,5 +50,6 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
         profile_id=job.profile.profile_id,
         profile_digest=job.profile.digest(),
         parent_volume_id=job.volume_id,
+        part=job.part,
     )
     return {**row, "input_digest": job.input_digest}

@@ -20,7 +20,11 @@ from schemas.geometry import Geometry
 #: Version of this layout, in the attributes of every volume.
 LAYOUT: Final = 1
 DIMS: Final = ("z", "y", "x")
+DIMS_4D: Final = ("t", *DIMS)
 CHUNK: Final = 64
+#: Frames and edge of a chunk of a 4-D volume: as many values as 64^3, and a curve over time costs
+#: few reads.
+_FRAMES_4D, _EDGE_4D = 8, 32
 
 #: Name of the volume array by zone.
 ARRAY_NAME: Final = {"raw": "stored", "standard": "0", "mask": "labels"}
@@ -32,14 +36,15 @@ def relative_path(zone: str, series_uid: str, volume_id: str) -> str:
 
 
 def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Inner chunks near 64 that divide the volume evenly, so that little padding is compressed.
+    """Inner chunks near 64^3 that divide the volume evenly, so that little padding is compressed.
 
     Examples
     --------
-    >>> chunk_shape((300, 200, 512))
-    (60, 67, 64)
+    >>> chunk_shape((300, 200, 512)), chunk_shape((24, 300, 200, 512))
+    ((60, 67, 64), (8, 34, 34, 32))
     """
-    return tuple(-(-n // max(1, round(n / CHUNK))) for n in shape)
+    edges = (CHUNK,) * 3 if len(shape) == 3 else (_FRAMES_4D, *(_EDGE_4D,) * 3)
+    return tuple(-(-n // max(1, round(n / c))) for n, c in zip(shape, edges, strict=True))
 
 
 def shard_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -61,29 +66,38 @@ def add_volume_array(
     *,
     compressor: shard.Compressor = shard.SMALL,
 ) -> None:
-    """Write the one large array of a level: dims (z, y, x), one shard, Blosc with bitshuffle."""
+    """Write the one large array of a level, (z, y, x) or (t, z, y, x), as one shard."""
     inner = chunk_shape(values.shape)
     group.add_array(
         name,
         values,
         chunk_shape=shard_shape(values.shape),
         codecs=[shard.sharding_codec(inner, values.dtype, compressor)],
-        dimensions=DIMS,
+        dimensions=dimensions(values),
         attributes=attributes,
         chunk=shard.encode(values, inner, compressor),
     )
 
 
+def dimensions(values: NDArray[Any]) -> tuple[str, ...]:
+    """Names of the dimensions of a volume array."""
+    return DIMS if values.ndim == 3 else DIMS_4D
+
+
 def add_line(
-    group: GroupWriter, name: str, values: NDArray[np.float64], dimension: str, **attributes: object
+    group: GroupWriter,
+    name: str,
+    values: NDArray[np.float64],
+    dimensions: str | tuple[str, ...],
+    **attributes: object,
 ) -> None:
-    """Write a 1-D float64 array along one dimension, uncompressed in one chunk."""
+    """Write a float64 array along one dimension or two, uncompressed in one chunk."""
     group.add_array(
         name,
         values,
         chunk_shape=values.shape,
         codecs=[bytes_codec(values.dtype)],
-        dimensions=(dimension,),
+        dimensions=(dimensions,) if isinstance(dimensions, str) else dimensions,
         attributes=attributes,
         chunk=[little_endian(values).tobytes()],
     )

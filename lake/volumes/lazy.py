@@ -12,14 +12,16 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from lake.volumes import layout, stores
+from lake.volumes.frames import frame_times, frames_of
 from lake.volumes.read import description, geometry_of
 from schemas.errors import InvalidInputError
+from schemas.volume import FrameAxis
 
 QUANTITIES = ("suv", "native", "stored")
 
 
 class _QuantifiedArray(BackendArray):
-    """(z, y, x) values of a volume; slices of a raw volume are rescaled as they are read."""
+    """Values of a volume; slices of a raw volume are rescaled as they are read."""
 
     def __init__(self, array: zarr.Array, factors: tuple[NDArray[np.float64], ...]) -> None:
         self._array = array
@@ -38,7 +40,7 @@ class _QuantifiedArray(BackendArray):
         values = np.asarray(self._array[key])
         if not self._factors:
             return values
-        return _rescale(values, [line[key[0]] for line in self._factors])
+        return _rescale(values, [line[key[: line.ndim]] for line in self._factors])
 
 
 def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
@@ -55,8 +57,10 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        dims (z, y, x), coordinates in mm; attributes ``units``, ``affine_lps`` (4 x 4 list),
-        ``volume_id``, ``series_instance_uid`` and those stored with the volume.
+        dims (z, y, x) or (t, z, y, x); coordinates in mm, and ``frame_start_s``,
+        ``frame_duration_s`` and ``frame_label`` along t where known; attributes ``units``,
+        ``affine_lps`` (4 x 4 list), ``volume_id``, ``series_instance_uid`` and those stored with
+        the volume.
 
     Raises
     ------
@@ -73,12 +77,14 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
     factors, unit = _factors(group, about, quantity) if zone == "raw" else ((), _unit(about))
     array = _QuantifiedArray(cast("zarr.Array", group[layout.ARRAY_NAME[zone]]), factors)
     coordinates = geometry_of(group, about, zone).axis_coordinates()
+    dims = layout.DIMS if len(array.shape) == 3 else layout.DIMS_4D
     return xr.DataArray(
-        xr.Variable(layout.DIMS, indexing.LazilyIndexedArray(array)),
+        xr.Variable(dims, indexing.LazilyIndexedArray(array)),
         coords={
             name: (name, values, {"units": "mm"})
             for name, values in zip(layout.DIMS, coordinates, strict=True)
-        },
+        }
+        | _frame_coordinates(frames_of(about)),
         name={"raw": "image", "standard": "image", "mask": "labels"}[zone],
         attrs={
             **cast("dict[str, object]", about["attributes"]),
@@ -89,6 +95,15 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
             "zone": zone,
         },
     )
+
+
+def _frame_coordinates(frames: FrameAxis | None) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {
+        name: ("t", values, {"units": "s"}) for name, values in frame_times(frames)
+    }
+    if frames is not None and frames.labels:
+        found["frame_label"] = ("t", list(frames.labels))
+    return found
 
 
 def _unit(about: dict[str, object]) -> str:
@@ -111,9 +126,10 @@ def _factors(
 
 def _rescale(stored: NDArray[Any], lines: list[Any]) -> NDArray[np.float32]:
     # the arithmetic of RawVolume.values and .quantified, for the slices that were read; an integer
-    # index on z leaves a number, an integer index on y or x one dimension less to spread over
-    along_z = (-1,) + (1,) * (stored.ndim - 1)
-    slope, intercept, *suv = (np.reshape(v, along_z) if np.ndim(v) else v for v in lines)
+    # index on t or z takes a dimension from the factors, one on y or x from what they spread over
+    slope, intercept, *suv = (
+        np.reshape(v, np.shape(v) + (1,) * (stored.ndim - np.ndim(v))) for v in lines
+    )
     values = np.asarray(stored * slope + intercept, dtype=np.float32)
     for factor in suv:
         values = np.asarray(values * factor, dtype=np.float32)

@@ -9,6 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from lake.volumes import layout, stores
+from lake.volumes.frames import frames_of, part_of
 from lake.volumes.identity import array_digest
 from schemas.errors import NotFoundInLakeError, StorageError
 from schemas.geometry import FloatArray, Geometry
@@ -42,6 +43,8 @@ def read_raw(root: str, path: str) -> RawVolume:
         value_unit=str(about["value_unit"]),
         suv_factor=_values(group, "suv_factor", path) if "suv_factor" in group else None,
         attributes=_attributes(about),
+        frames=frames_of(about),
+        part=part_of(about),
     )
 
 
@@ -104,7 +107,7 @@ def description(group: zarr.Group, path: str, zone: str | None) -> dict[str, obj
 
 def geometry_of(group: zarr.Group, about: dict[str, object], zone: str) -> Geometry:
     """Grid of a stored volume."""
-    shape = tuple(int(n) for n in _array(group, layout.ARRAY_NAME[zone]).shape)
+    shape = tuple(int(n) for n in _array(group, layout.ARRAY_NAME[zone]).shape)[-3:]
     return Geometry(cast("tuple[int, int, int]", shape), np.asarray(about["affine_lps"], float))
 
 

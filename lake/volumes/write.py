@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.volumes import layout, pyramid, shard, stores
+from lake.volumes.frames import frame_times, frames_attributes
 from lake.volumes.group import GroupWriter
 from lake.volumes.identity import array_digest, plain, volume_id
 from lake.volumes.read import is_intact
 from schemas.geometry import Geometry
 from schemas.records import Row
-from schemas.volume import ImageVolume, MaskVolume, RawVolume
+from schemas.volume import WHOLE, FrameAxis, ImageVolume, MaskVolume, Part, RawVolume
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class _Plan:
     profile_id: str | None = None
     profile_digest: str | None = None
     parent_volume_id: str | None = None
+    part: Part = WHOLE
+    frames: FrameAxis | None = None
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -47,8 +50,18 @@ class _Plan:
             "profile_digest": self.profile_digest,
             "parent_volume_id": self.parent_volume_id,
             **layout.geometry_attributes(self.geometry),
+            **self._of_several(),
             "attributes": plain(self.attributes),
         }
+
+    def _of_several(self) -> dict[str, object]:
+        # only where there is something to say: names of all other volumes stay what they were
+        found: dict[str, object] = {}
+        if self.part != WHOLE:
+            found["part"] = {"index": self.part.index, "label": self.part.label}
+        if self.frames is not None:
+            found["frames"] = plain(frames_attributes(self.frames))
+        return found
 
 
 def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
@@ -61,7 +74,7 @@ def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
     series_uid : str
         Pseudonymised series instance UID.
     volume : RawVolume
-        ``stored`` (z, y, x), integers.
+        ``stored`` (z, y, x) or (t, z, y, x).
 
     Returns
     -------
@@ -83,14 +96,18 @@ def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
         content_sha256=array_digest(volume.stored, *lines),
         value_range=_rescaled_range(volume),
         attributes=volume.attributes,
+        part=volume.part,
+        frames=volume.frames,
     )
+    along = layout.dimensions(volume.stored)[:-2]
 
     def fill(group: GroupWriter) -> dict[str, object]:
         layout.add_coordinates(group, volume.geometry)
         names = ("rescale_slope", "rescale_intercept", "suv_factor")
         for name, line in zip(names, lines, strict=True):
             if line is not None:
-                layout.add_line(group, name, line.astype(np.float64), "z")
+                layout.add_line(group, name, line.astype(np.float64), along)
+        _add_frame_times(group, volume.frames)
         about = {"long_name": "stored pixel values", "units": "1"}
         layout.add_volume_array(group, "stored", volume.stored, about, compressor=shard.FAST)
         return {}
@@ -106,6 +123,7 @@ def write_standard(
     profile_id: str,
     profile_digest: str,
     parent_volume_id: str,
+    part: Part = WHOLE,
     levels: int = 3,
 ) -> Row:
     """Store a quantified volume on the standard grid, as OME-Zarr 0.5 with `levels` resolutions.
@@ -120,6 +138,8 @@ def write_standard(
         Profile that made the volume.
     parent_volume_id : str
         Volume it was made from.
+    part : Part
+        Which of the volumes of its series that is.
     levels : int
         Resolutions, each half of the one before (block means).
 
@@ -145,6 +165,7 @@ def write_standard(
         profile_id=profile_id,
         profile_digest=profile_digest,
         parent_volume_id=parent_volume_id,
+        part=part,
     )
 
     def fill(group: GroupWriter) -> dict[str, object]:
@@ -228,8 +249,11 @@ def _row(plan: _Plan, name: str, path: str, size: int) -> Row:
         "volume_path": path,
         "profile_id": plan.profile_id,
         "profile_digest": plan.profile_digest,
+        "part_index": plan.part.index,
+        "part_label": plan.part.label,
         "value_unit": plan.value_unit,
         "dtype": plan.dtype,
+        **_frame_columns(plan.frames),
         **{f"shape_{a}": int(n) for a, n in zip("zyx", shape, strict=True)},
         **{f"spacing_{a}_mm": v for a, v in zip("zyx", spacing, strict=True)},
         "affine_lps": [float(v) for v in plan.geometry.affine.ravel()],
@@ -243,9 +267,32 @@ def _row(plan: _Plan, name: str, path: str, size: int) -> Row:
 
 def _rescaled_range(volume: RawVolume) -> tuple[float, float]:
     # slice by slice, so that the second look finds the values in the cache
-    ends = np.array([(plane.min(), plane.max()) for plane in volume.stored], dtype=np.float64).T
-    ends = ends * volume.rescale_slope + volume.rescale_intercept  # slopes may be negative
-    return float(ends.min()), float(ends.max())
+    planes = volume.stored.reshape(-1, *volume.stored.shape[-2:])
+    ends = np.array([(plane.min(), plane.max()) for plane in planes], dtype=np.float64).T
+    ends = ends * volume.rescale_slope.ravel() + volume.rescale_intercept.ravel()
+    if np.isfinite(ends).all():  # slopes may be negative
+        return float(ends.min()), float(ends.max())
+    return _finite_range(volume.values())
+
+
+def _add_frame_times(group: GroupWriter, frames: FrameAxis | None) -> None:
+    for name, values in frame_times(frames):
+        layout.add_line(group, name, values.astype(np.float64), "t", units="s")
+
+
+def _frame_columns(frames: FrameAxis | None) -> Row:
+    if frames is None:
+        return dict.fromkeys(
+            ("shape_t", "frame_kind", "frame_starts_s", "frame_durations_s", "frame_labels")
+        )
+    about = frames_attributes(frames)
+    return {
+        "shape_t": frames.n,
+        "frame_kind": frames.kind,
+        "frame_starts_s": about["start_s"],
+        "frame_durations_s": about["duration_s"],
+        "frame_labels": list(frames.labels) or None,
+    }
 
 
 def _finite_range(values: NDArray[Any]) -> tuple[float, float]:
