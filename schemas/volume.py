@@ -35,6 +35,8 @@ class FrameAxis:
         How long each frame was measured.
     labels : tuple of str
         One word or number a frame where times do not tell them apart, such as echo times; else empty.
+    slice_start_s : ndarray, (t, z), float64, or None
+        Start of each slice, where the slices of a frame were measured one after the other (beds).
     """
 
     kind: str
@@ -42,6 +44,7 @@ class FrameAxis:
     start_s: FloatArray | None = None
     duration_s: FloatArray | None = None
     labels: tuple[str, ...] = ()
+    slice_start_s: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in FRAME_KINDS:

@@ -19,15 +19,18 @@ def frames_attributes(frames: FrameAxis) -> dict[str, object]:
         "start_s": _listed(frames.start_s),
         "duration_s": _listed(frames.duration_s),
         "labels": list(frames.labels),
+        "slice_start_s": None if frames.slice_start_s is None else frames.slice_start_s.tolist(),
     }
 
 
 def frame_times(frames: FrameAxis | None) -> Iterator[tuple[str, FloatArray]]:
-    """Names and values (t,) of the times that are known."""
+    """Names and values (t,), or (t, z) for slices, of the times that are known."""
     if frames is not None and frames.start_s is not None:
         yield "frame_start_s", frames.start_s
     if frames is not None and frames.duration_s is not None:
         yield "frame_duration_s", frames.duration_s
+    if frames is not None and frames.slice_start_s is not None:
+        yield "slice_start_s", frames.slice_start_s
 
 
 def frames_of(about: Mapping[str, object]) -> FrameAxis | None:
@@ -41,6 +44,7 @@ def frames_of(about: Mapping[str, object]) -> FrameAxis | None:
         start_s=_line(found["start_s"]),
         duration_s=_line(found["duration_s"]),
         labels=tuple(cast("list[str]", found["labels"])),
+        slice_start_s=_line(found["slice_start_s"]),
     )
 
 

@@ -99,7 +99,8 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
 
 def _frame_coordinates(frames: FrameAxis | None) -> dict[str, tuple[object, ...]]:
     found: dict[str, tuple[object, ...]] = {
-        name: ("t", values, {"units": "s"}) for name, values in frame_times(frames)
+        name: (("t", "z")[: values.ndim], values, {"units": "s"})
+        for name, values in frame_times(frames)
     }
     if frames is not None and frames.labels:
         found["frame_label"] = ("t", list(frames.labels))

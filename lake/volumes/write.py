@@ -277,7 +277,8 @@ def _rescaled_range(volume: RawVolume) -> tuple[float, float]:
 
 def _add_frame_times(group: GroupWriter, frames: FrameAxis | None) -> None:
     for name, values in frame_times(frames):
-        layout.add_line(group, name, values.astype(np.float64), "t", units="s")
+        along = ("t", "z")[: values.ndim]
+        layout.add_line(group, name, values.astype(np.float64), along, units="s")
 
 
 def _frame_columns(frames: FrameAxis | None) -> Row:

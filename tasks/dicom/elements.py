@@ -262,9 +262,9 @@ class DatasetElements:
         first = value[0] if isinstance(value, (MultiValue, list, tuple)) and value else value
         return int(first) if isinstance(first, int) else None
 
-    def short_key(self, tags: frozenset[int]) -> tuple[int, bytes]:
-        """Return the key, marked as one that needs no longer one."""
-        return 0, self.key(tags)
+    def short_key(self, tags: frozenset[int]) -> tuple[int, bytes]:  # noqa: ARG002 - same interface
+        """Return a key for the data set itself: frames that share it share everything in it."""
+        return id(self.dataset), b""
 
     def key(self, tags: frozenset[int]) -> bytes:
         """Join the text of those of `tags` that are there, to tell headers apart."""

@@ -115,16 +115,8 @@ def _classify_nm(image_type: tuple[str, ...]) -> Classification:
     DICOM PS3.3 C.8.4.9.1.1 (Image Type value 3).
     """
     form = image_type[2] if len(image_type) > 2 else "absent"
-    if form == "RECON TOMO":
-        return Classification("image")
     if form in _TOMOGRAPHIC_NM:
-        return Classification(
-            None,
-            Outcome.QUARANTINED,
-            "unsupported_dynamic",
-            "gated tomographic NM image",
-            ("ImageType",),
-        )
+        return Classification("image")
     return _unsupported(f"NM image of type {form if form.isascii() else 'unknown'}", "ImageType")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,8 @@ from schemas.errors import RejectedObjectError
 from tasks.dicom import tags
 from tasks.dicom.elements import Elements
 
-#: What may differ between slices at the same place if they belong to different times or gates.
+#: What may differ between slices at the same place if they belong to different times, gates,
+#: echoes, acquisitions or kinds of image.
 _TIME_TAGS: Final = (
     tags.ACQUISITION_DATE,
     tags.ACQUISITION_TIME,
@@ -24,6 +26,9 @@ _TIME_TAGS: Final = (
     tags.TRIGGER_TIME,
     tags.FRAME_REFERENCE_TIME,
     tags.ECHO_TIME,
+    tags.ACTUAL_FRAME_DURATION,
+    tags.STACK_ID,
+    tags.IMAGE_TYPE,
 )
 _TIME_TAG_SET: Final = frozenset(_TIME_TAGS)
 #: What a sibling must have in common with another slice to take over its structure.
@@ -90,6 +95,8 @@ class SliceHeader:
         Rescale Slope and Intercept; 1 and 0 where absent.
     time_key : str
         Differs between slices of different time frames, gates or echoes.
+    modality : str
+        Modality.
     """
 
     sop_instance_uid: str
@@ -100,6 +107,7 @@ class SliceHeader:
     slope: float
     intercept: float
     time_key: str
+    modality: str
 
 
 def read_slice_header(elements: Elements) -> SliceHeader:
@@ -125,7 +133,8 @@ def read_slice_header(elements: Elements) -> SliceHeader:
         pixel_spacing=spacing,
         slope=slope,
         intercept=intercept,
-        time_key=_time_key(elements),
+        time_key=time_key(elements),
+        modality=elements.text(tags.MODALITY) or "",
     )
 
 
@@ -162,6 +171,7 @@ def read_sibling_header(
         slope=slope,
         intercept=intercept,
         time_key=base.time_key if same_time else _sibling_time_key(elements, differing, base),
+        modality=base.modality,
     )
 
 
@@ -244,15 +254,22 @@ def vectors(headers: list[SliceHeader], name: str) -> NDArray[np.float64]:
     return np.array([getattr(header, name) for header in headers], dtype=np.float64)
 
 
-def _time_key(elements: Elements) -> str:
-    return "|".join([elements.text(tag) or "" for tag in _TIME_TAGS])
+def time_values(header: SliceHeader) -> dict[int, str]:
+    """Values by tag behind a slice's `time_key`; empty if they cannot be told apart."""
+    parts = header.time_key.split("|")
+    return dict(zip(_TIME_TAGS, parts, strict=True)) if len(parts) == len(_TIME_TAGS) else {}
+
+
+def time_key(elements: Elements, own: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Join what tells slices at one place apart; `own` stands before what the elements say."""
+    return "|".join([own[tag] if tag in own else elements.text(tag) or "" for tag in _TIME_TAGS])
 
 
 def _sibling_time_key(elements: Elements, differing: Collection[int], base: SliceHeader) -> str:
     """Take over from the other slice what cannot differ."""
     parts = base.time_key.split("|")
     if len(parts) != len(_TIME_TAGS):
-        return _time_key(elements)
+        return time_key(elements)
     return "|".join(
         [
             elements.text(tag) or "" if tag in differing else part

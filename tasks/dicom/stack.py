@@ -22,8 +22,8 @@ SPACING_TOLERANCE: Final = 0.01
 #: Direction cosines and pixel spacings agree within this.
 _COSINE_TOLERANCE: Final = 1e-4
 _PIXEL_SPACING_TOLERANCE_MM: Final = 1e-3
-#: The stack may lean against the normal by this much (0.06 degree).
-_TILT_TOLERANCE: Final = 1e-3
+#: Stacks that lean more than this against the normal are not believed.
+_MAX_TILT_DEGREES: Final = 45.0
 
 
 def stack_geometry(headers: Sequence[SliceHeader]) -> tuple[NDArray[np.intp], Geometry]:
@@ -32,21 +32,22 @@ def stack_geometry(headers: Sequence[SliceHeader]) -> tuple[NDArray[np.intp], Ge
     Parameters
     ----------
     headers : sequence of SliceHeader
-        All slices of one series, in any order.
+        Slices that are to make one stack, in any order.
 
     Returns
     -------
     order : ndarray, (z,), intp
         Indices into `headers`, ascending along row direction x column direction.
     geometry : Geometry
-        Of the ordered stack.
+        Of the ordered stack. Where the gantry was tilted, the step from slice to slice leans
+        against their normal: the affine is sheared, and nothing is resampled.
 
     Raises
     ------
     RejectedObjectError
         ``mixed_sizes``, ``mixed_orientations``, ``single_slice``, ``duplicate_positions``,
-        ``unsupported_dynamic``, ``gantry_tilt``, ``missing_slices``, ``nonuniform_spacing`` or
-        ``invalid_attribute`` (direction cosines).
+        ``gantry_tilt``, ``missing_slices``, ``nonuniform_spacing`` or ``invalid_attribute``
+        (direction cosines).
 
     References
     ----------
@@ -60,7 +61,7 @@ def stack_geometry(headers: Sequence[SliceHeader]) -> tuple[NDArray[np.intp], Ge
     order = np.argsort(positions @ normal, kind="stable")
     if len(slices) == 1:
         raise RejectedObjectError("single_slice", "expected 2 or more slices, got 1")
-    step = _slice_step(positions[order], normal, [slices[i].time_key for i in order])
+    step = _slice_step(positions[order], normal)
     first = slices[0]
     return order, plane_stack(
         first.pixels.rows, first.pixels.columns, first.pixel_spacing, (row, column),
@@ -96,6 +97,22 @@ def plane_stack(
     affine[:3, 2] = step
     affine[:3, 3] = origin
     return Geometry((n_slices, rows, columns), affine)
+
+
+def tilt_degrees(geometry: Geometry) -> float:
+    """Angle between the step from slice to slice and the normal of the slices.
+
+    Examples
+    --------
+    >>> leaning = np.eye(4)
+    >>> leaning[:3, 2] = 0, 1, 1
+    >>> round(tilt_degrees(Geometry((2, 2, 2), leaning)), 3)
+    45.0
+    """
+    x, y, z = geometry.affine[:3, :3].T
+    normal = np.cross(x, y)
+    cosine = abs(float(z @ normal)) / float(np.linalg.norm(z) * np.linalg.norm(normal))
+    return float(np.degrees(np.arccos(min(cosine, 1.0))))
 
 
 def plane_directions(orientation: Sequence[float]) -> tuple[FloatArray, FloatArray]:
@@ -160,13 +177,23 @@ def _reject_gaps(wide: FloatArray, usual: float, n_slices: int) -> None:
     )
 
 
+def same_pixel_spacing(spacing: FloatArray, other: FloatArray) -> NDArray[np.bool_]:
+    """Tell which pixel spacings (n, 2), mm, agree with another one."""
+    return np.asarray((np.abs(spacing - other) <= _PIXEL_SPACING_TOLERANCE_MM).all(axis=1))
+
+
+def same_orientation(cosines: FloatArray, other: FloatArray) -> NDArray[np.bool_]:
+    """Tell which direction cosines (n, 6) agree with other ones."""
+    return np.asarray((np.abs(cosines - other) <= _COSINE_TOLERANCE).all(axis=1))
+
+
 def _require_same_size(slices: list[SliceHeader]) -> None:
     sizes = Counter((s.pixels.rows, s.pixels.columns) for s in slices)
     if len(sizes) > 1:
         text = ", ".join(f"{n} of {r} x {c}" for (r, c), n in sorted(sizes.items()))
         raise RejectedObjectError("mixed_sizes", f"slices of different size: {text}")
     spacing = vectors(slices, "pixel_spacing")
-    if np.ptp(spacing, axis=0).max() > _PIXEL_SPACING_TOLERANCE_MM:
+    if not same_pixel_spacing(spacing, spacing[0]).all():
         raise RejectedObjectError(
             "mixed_sizes", f"pixel spacing from {spacing.min():.4f} to {spacing.max():.4f} mm"
         )
@@ -174,24 +201,26 @@ def _require_same_size(slices: list[SliceHeader]) -> None:
 
 def _common_orientation(slices: list[SliceHeader]) -> tuple[float, ...]:
     directions = vectors(slices, "orientation")
-    if np.ptp(directions, axis=0).max() > _COSINE_TOLERANCE:
+    if not same_orientation(directions, directions[0]).all():
         raise RejectedObjectError("mixed_orientations", "slices of different orientation")
     return slices[0].orientation
 
 
-def _slice_step(positions: FloatArray, normal: FloatArray, time_keys: list[str]) -> FloatArray:
+def _slice_step(positions: FloatArray, normal: FloatArray) -> FloatArray:
     """Vector from slice to slice of an ordered stack."""
     along = positions @ normal
     same = np.diff(along) < SAME_POSITION_MM
     if same.any():
-        _reject_repeated(along, same, time_keys)
-    travel = positions[-1] - positions[0]
-    aside = travel - (travel @ normal) * normal
-    drift = float(np.linalg.norm(aside))
-    if drift > SPACING_TOLERANCE_MM and drift > _TILT_TOLERANCE * float(along[-1] - along[0]):
-        angle = float(np.degrees(np.arctan2(drift, along[-1] - along[0])))
-        raise RejectedObjectError("gantry_tilt", f"stack leans by {angle:.2f} degrees")
+        n_places = int((~same).sum()) + 1
+        raise RejectedObjectError(
+            "duplicate_positions", f"{len(along)} slices at {n_places} positions"
+        )
     uniform_step(along)
+    travel = positions[-1] - positions[0]
+    drift = float(np.linalg.norm(travel - (travel @ normal) * normal))
+    angle = float(np.degrees(np.arctan2(drift, along[-1] - along[0])))
+    if angle > _MAX_TILT_DEGREES:
+        raise RejectedObjectError("gantry_tilt", f"stack leans by {angle:.2f} degrees")
     step: FloatArray = travel / (len(positions) - 1)
     line = positions[0] + np.arange(len(positions))[:, None] * step
     aside_max = float(
@@ -202,18 +231,3 @@ def _slice_step(positions: FloatArray, normal: FloatArray, time_keys: list[str])
             "nonuniform_spacing", f"slices are displaced sideways by up to {aside_max:.2f} mm"
         )
     return step
-
-
-def _reject_repeated(along: FloatArray, same: NDArray[np.bool_], time_keys: list[str]) -> None:
-    """Tell time frames (every position equally often, at different times) from plain repeats."""
-    place = np.concatenate([[0], np.cumsum(~same)])
-    counts = np.bincount(place)
-    distinct = len(set(zip(place.tolist(), time_keys, strict=True))) == len(along)
-    if distinct:
-        raise RejectedObjectError(
-            "unsupported_dynamic",
-            f"{len(along)} slices at {len(counts)} positions, at different times",
-        )
-    raise RejectedObjectError(
-        "duplicate_positions", f"{len(along)} slices at {len(counts)} positions"
-    )

@@ -1,4 +1,4 @@
-"""An image series put together: the common form of slice stacks and tomograms."""
+"""An image series put together: its slices as volumes, each with the headers it came with."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import RejectedObjectError
 from schemas.geometry import FloatArray, Geometry
+from schemas.volume import FrameAxis
 from tasks.dicom import tags
 from tasks.dicom.elements import DatasetElements, RawElements, is_private_quantity
+from tasks.dicom.partition import Partition, Stack, partition
 from tasks.dicom.pixels import StoredArray
 from tasks.dicom.slices import read_slice_header
-from tasks.dicom.stack import stack_geometry
 from tasks.dicom.variants import Header, patched_header
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
-from tasks.ingest.open_slice import OpenSlice, open_slices, stack_pixels
+from tasks.ingest.open_slice import OpenSlice, stack_pixels
 from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.planes import PlaneStore
 
@@ -49,32 +50,37 @@ QUANTITY_TAGS: Final = frozenset(
     }
 )  # fmt: skip
 
+#: What may not differ between the slices of a series.
+_ONE_VALUE_OF_A_SERIES: Final = (
+    "PatientID", "IssuerOfPatientID", "StudyInstanceUID", "FrameOfReferenceUID", "Modality",
+)  # fmt: skip
 #: What may not differ between the slices of one volume. (Where weight, dose or decay correction
 #: differ, the volume is fine and `derive_suv` refuses.)
-_ONE_VALUE: Final = (
-    "PatientID", "IssuerOfPatientID", "StudyInstanceUID", "FrameOfReferenceUID", "Modality",
-    "Units", "RescaleType",
-)  # fmt: skip
+_ONE_VALUE_OF_A_VOLUME: Final = ("Units", "RescaleType")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assembled:
-    """Stored values of a whole image series on one grid, and the headers they came with.
+    """Stored values of one volume on one grid, and the headers they came with.
 
     Parameters
     ----------
-    stored : ndarray, (z, y, x), integer
+    stored : ndarray, (z, y, x) or (t, z, y, x)
         Slices ascend along row direction x column direction.
-    slope, intercept : ndarray, (z,), float64
+    slope, intercept : ndarray, (z,) or (t, z), float64
         Rescaling of each slice.
     geometry : Geometry
         The grid.
     headers : list of Header
         Original headers that differ in what quantification looks at, in slice order.
-    header_of_slice : ndarray, (z,), intp
+    header_of_slice : ndarray, (z,) or (t, z), intp
         Index into `headers`.
     objects : list of LoadedObject
-        In slice order (one, for a multi-frame object).
+        In slice order, each once.
+    frames : FrameAxis or None
+        Of a 4-D volume.
+    label : str or None
+        What of the series it is; None if it is all of it.
     """
 
     stored: StoredArray
@@ -84,50 +90,97 @@ class Assembled:
     headers: list[Header]
     header_of_slice: NDArray[np.intp]
     objects: list[LoadedObject]
+    frames: FrameAxis | None = None
+    label: str | None = None
 
 
-def assemble_slices(
-    objects: Iterable[LoadedObject], limits: Limits, book: OutcomeBook
-) -> Assembled:
-    """Stack the slices of a series.
+def assemble(
+    slices: list[OpenSlice], planes: PlaneStore, limits: Limits, book: OutcomeBook
+) -> list[Assembled]:
+    """Put the slices of a series together.
 
     Parameters
     ----------
-    objects : iterable of LoadedObject
-        Single-frame images of one series, read as they are asked for.
+    slices : list of OpenSlice
+        All that could be opened, in any order.
+    planes : PlaneStore
+        That they were opened with.
     limits : Limits
         Sizes.
     book : OutcomeBook
-        Takes the outcome of slices that cannot be used.
+        Takes the outcome of objects that are in no volume.
+
+    Returns
+    -------
+    list of Assembled
+        One volume or several (see `tasks.dicom.partition`), the largest first.
 
     Raises
     ------
     RejectedObjectError
-        If there is no regular grid (see `stack_geometry`), headers contradict each other
-        (``mixed_quantification``), or the volume is ``oversized``.
+        If there is none, or if headers contradict each other (``mixed_quantification``).
     """
-    planes = PlaneStore(len(book.group.objects), limits.max_series_bytes)
-    slices = open_slices(objects, limits, planes, book)
-    order, geometry = _grid(slices)
-    ordered = [slices[i] for i in order]
+    if not slices:
+        raise RejectedObjectError("missing_slices", "no slice of the series can be used")
+    found = partition([s.header for s in slices], lambda i, j: _is_same(slices[i], slices[j]))
+    made: list[Assembled] = []
+    for stack in found.stacks:
+        try:
+            made.append(_assembled(stack, slices, planes, limits))
+        except RejectedObjectError as error:
+            found.rejected.update(dict.fromkeys(stack.order.ravel().tolist(), error))
+    _settle(found, slices, {id(o.item) for a in made for o in a.objects}, book)
+    if not made:
+        raise next(iter(found.rejected.values()))
+    require_one_value([h.dataset for a in made for h in a.headers], _ONE_VALUE_OF_A_SERIES)
+    return made
+
+
+def _assembled(
+    stack: Stack, slices: list[OpenSlice], planes: PlaneStore, limits: Limits
+) -> Assembled:
+    ordered = [slices[i] for i in stack.order.ravel()]
     if sum(s.header.pixels.n_bytes for s in ordered) > limits.max_series_bytes:
         raise RejectedObjectError("oversized", f"over {limits.max_series_bytes} bytes of pixels")
     headers, header_of_slice = distinct_headers(ordered)
+    shape = stack.order.shape
+    stored = stack_pixels(ordered, planes)
     return Assembled(
-        stored=stack_pixels(ordered, planes),
-        slope=np.array([s.header.slope for s in ordered], dtype=np.float64),
-        intercept=np.array([s.header.intercept for s in ordered], dtype=np.float64),
-        geometry=geometry,
+        stored=stored.reshape(*shape, *stored.shape[1:]),
+        slope=np.array([s.header.slope for s in ordered], dtype=np.float64).reshape(shape),
+        intercept=np.array([s.header.intercept for s in ordered], dtype=np.float64).reshape(shape),
+        geometry=stack.geometry,
         headers=headers,
-        header_of_slice=header_of_slice,
-        objects=[s.loaded for s in ordered],
+        header_of_slice=header_of_slice.reshape(shape),
+        objects=list({id(s.loaded.item): s.loaded for s in ordered}.values()),
+        frames=stack.frames,
+        label=stack.label,
     )
 
 
-def _grid(slices: list[OpenSlice]) -> tuple[NDArray[np.intp], Geometry]:
-    if not slices:
-        raise RejectedObjectError("missing_slices", "no slice of the series can be used")
-    return stack_geometry([s.header for s in slices])
+def _is_same(one: OpenSlice, other: OpenSlice) -> bool:
+    """Tell whether two slices at one place hold the same image."""
+    alike = (one.header.slope, one.header.intercept) == (other.header.slope, other.header.intercept)
+    return alike and np.array_equal(one.stored, other.stored)
+
+
+def _settle(found: Partition, slices: list[OpenSlice], used: set[int], book: OutcomeBook) -> None:
+    """Give every object that is in no volume its outcome."""
+    settled = set(used)
+    for index, error in found.rejected.items():
+        item = slices[index].loaded.item
+        if id(item) not in settled:
+            settled.add(id(item))
+            book.reject(item, error)
+    for index, original in found.repeated.items():
+        item = slices[index].loaded.item
+        if id(item) in settled:
+            continue
+        settled.add(id(item))
+        if original in found.rejected:
+            book.reject(item, found.rejected[original])
+        else:
+            book.duplicate(item)
 
 
 def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Header], NDArray[np.intp]]:
@@ -143,7 +196,7 @@ def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Header], NDArray[np.
     Raises
     ------
     RejectedObjectError
-        ``mixed_quantification`` if patient, study or units differ; ``not_parseable``.
+        ``mixed_quantification`` if units differ; ``not_parseable``.
     """
     by_short_key: dict[tuple[int, bytes], int] = {}
     by_key: dict[bytes, int] = {}
@@ -160,7 +213,7 @@ def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Header], NDArray[np.
                 opened.append(item)
             by_short_key[short] = by_key[key]
         index[i] = by_short_key[short]
-    _require_one_value([header.dataset for header in headers])
+    require_one_value([header.dataset for header in headers], _ONE_VALUE_OF_A_VOLUME)
     return headers, index
 
 
@@ -182,6 +235,8 @@ def _has_private_difference(first: RawElements, other: RawElements) -> bool:
 
 def _verified_header(item: OpenSlice) -> Dataset:
     """Parse a header and hold what was read quickly against it."""
+    if isinstance(item.elements, DatasetElements):
+        return item.elements.dataset
     dataset = item.parse()
     header = read_slice_header(DatasetElements(dataset))
     if (header.position, header.slope, header.pixels) != (
@@ -191,8 +246,15 @@ def _verified_header(item: OpenSlice) -> Dataset:
     return dataset
 
 
-def _require_one_value(headers: list[Dataset]) -> None:
-    for keyword in _ONE_VALUE:
+def require_one_value(headers: list[Dataset], keywords: Iterable[str]) -> None:
+    """Refuse headers that contradict each other.
+
+    Raises
+    ------
+    RejectedObjectError
+        ``mixed_quantification``.
+    """
+    for keyword in keywords:
         found = {str(header.get(keyword) or "") for header in headers}
         if len(found) > 1:
             raise RejectedObjectError(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from schemas.geometry import Geometry
 from schemas.records import Row
+from tasks.dicom.stack import tilt_degrees
 from tasks.findings.row import finding_row
 
 _SOURCE: Final = "tracerlake ingestion rules"
+#: Stacks that lean less than this are as straight as header values are exact.
+_TILT_DEGREES: Final = 0.06
 
 
 def series_finding(
@@ -69,6 +73,39 @@ def partial_series_findings(
                 f"The header announces {n_declared} slices, the volume has {n_used}.",
                 observed_value=float(n_used), limit_text=f"{n_declared} slices",
                 source="DICOM PS3.3 C.8.9.1, Number of Slices (0054,0081)",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def stack_findings(series: Row, stacks: Sequence[tuple[Geometry, str | None]]) -> list[Row]:
+    """Note that a series was split into volumes, and which of them lean (gantry tilt).
+
+    Parameters
+    ----------
+    series : Row
+        Its row.
+    stacks : sequence of (Geometry, label)
+        Its volumes, the largest first.
+    """
+    rows = []
+    if len(stacks) > 1:
+        text = "; ".join(f"{g.shape[0]} slices: {label}" for g, label in stacks)
+        rows.append(
+            series_finding(
+                series, "ingest.split_series", "info",
+                f"The series holds {len(stacks)} stacks, each a volume of its own ({text}).",
+                observed_value=float(len(stacks)), limit_text="1 stack",
+            )
+        )  # fmt: skip
+    tilt = max(tilt_degrees(geometry) for geometry, _ in stacks)
+    if tilt > _TILT_DEGREES:
+        rows.append(
+            series_finding(
+                series, "ingest.gantry_tilt", "info",
+                f"The stack leans by {tilt:.1f} degrees (gantry tilt); the volume keeps the slices "
+                "as they are on a sheared grid.",
+                observed_value=tilt, limit_text=f"{_TILT_DEGREES} degrees",
             )
         )  # fmt: skip
     return rows

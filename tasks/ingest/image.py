@@ -1,8 +1,9 @@
-"""An image series: one raw volume, its row, its findings."""
+"""An image series: its raw volumes, its row, its findings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,18 +11,19 @@ from pydicom.dataset import Dataset
 
 from schemas.geometry import FloatArray
 from schemas.records import Row, SuvDerivation
-from schemas.volume import Attributes, RawVolume
+from schemas.volume import WHOLE, Attributes, Part, RawVolume
 from tasks.deidentify.suv_gate import assert_suv_preserved
 from tasks.dicom import values
-from tasks.dicom.kinds import NM_IMAGE
-from tasks.ingest.assembled import Assembled, assemble_slices
+from tasks.ingest.assembled import Assembled, assemble
 from tasks.ingest.context import Context, Conversion
-from tasks.ingest.findings import partial_series_findings, series_finding
+from tasks.ingest.findings import partial_series_findings, series_finding, stack_findings
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
+from tasks.ingest.open_image import open_images
 from tasks.ingest.outcomes import OutcomeBook
-from tasks.ingest.series_row import common_row, image_row
-from tasks.ingest.tomogram import BECQUEREL_PER_ML, assemble_tomogram, becquerel_mapping
+from tasks.ingest.planes import PlaneStore
+from tasks.ingest.real_world import BECQUEREL_PER_ML, becquerel_mapping
+from tasks.ingest.series_row import common_row, image_row, suv_columns
 from tasks.quantify import derive_suv
 
 #: Columns of the series row that the volume repeats, so that it can be read without the tables.
@@ -33,6 +35,20 @@ _REPEATED: Final = (
     "frame_of_reference_uid", "study_instance_uid", "series_instance_uid", "deidentification",
     "input_digest",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantified:
+    """A volume of the series with its headers, as they came and de-identified, and its SUV."""
+
+    assembled: Assembled
+    clean: list[Dataset]
+    suv: SuvDerivation
+
+    @property
+    def original(self) -> Dataset:
+        """First header as it came."""
+        return self.assembled.headers[0].dataset
 
 
 def convert_image(
@@ -49,44 +65,70 @@ def convert_image(
     book : OutcomeBook
         Takes the outcome of objects that cannot be used.
 
+    Returns
+    -------
+    Conversion
+        One volume, or several where the series holds several stacks. Its row speaks of the first,
+        the largest one.
+
     Raises
     ------
     RejectedObjectError
         Why no volume can be made of the series.
     """
-    is_nm = any(item.sop_class_uid == NM_IMAGE for item in book.group.objects)
-    assemble = assemble_tomogram if is_nm else assemble_slices
-    assembled = assemble(objects, context.limits, book)
-    originals = [header.dataset for header in assembled.headers]
-    original = originals[0]
-    before = derive_suv(originals)
+    planes = PlaneStore(len(book.group.objects), context.limits.max_series_bytes)
+    slices = open_images(objects, context.limits, planes, book)
+    parts = [_quantified(part, context) for part in assemble(slices, planes, context.limits, book)]
+    row = _row(parts, context)
+    return Conversion(
+        rows={"series": [row], "findings": _findings(row, parts, book)},
+        raw=tuple(_volume(part, row, _which(i, parts), context) for i, part in enumerate(parts)),
+        identity=identity_of(parts[0].original, row),
+    )
+
+
+def _quantified(assembled: Assembled, context: Context) -> _Quantified:
+    before = derive_suv([header.dataset for header in assembled.headers])
     clean = context.clean_all(assembled.headers)
     suv = derive_suv(clean)
     if context.deidentify:
         assert_suv_preserved(before.factors, suv.factors)
-    row = common_row(original, clean[0], "image", [o.sha256 for o in assembled.objects], context)
-    row = image_row(original, clean, suv, row)
-    factors = _factors(suv, assembled)
+    return _Quantified(assembled, clean, suv)
+
+
+def _row(parts: Sequence[_Quantified], context: Context) -> Row:
+    main = parts[0]
+    digests = {o.item.ref.uri: o.sha256 for part in parts for o in part.assembled.objects}
+    row = common_row(main.original, main.clean[0], "image", digests.values(), context)
+    row = image_row(main.original, main.clean, main.suv, row)
+    factors = _factors(main)
     if factors is not None:
-        row["suv_factor"] = float(factors[0]) if np.ptp(factors) == 0 else None
-    volume = RawVolume(
+        row["suv_factor"] = float(factors.flat[0]) if np.ptp(factors) == 0 else None
+    return row
+
+
+def _which(index: int, parts: Sequence[_Quantified]) -> Part:
+    return Part(index + 1, parts[index].assembled.label) if len(parts) > 1 else WHOLE
+
+
+def _volume(part: _Quantified, row: Row, which: Part, context: Context) -> RawVolume:
+    assembled = part.assembled
+    return RawVolume(
         stored=assembled.stored,
         rescale_slope=assembled.slope,
         rescale_intercept=assembled.intercept,
         geometry=assembled.geometry,
-        value_unit=_unit(original, suv),
-        suv_factor=factors,
-        attributes=_attributes(row, assembled, context),
-    )
-    return Conversion(
-        rows={"series": [row], "findings": _findings(row, suv, assembled, book)},
-        raw=(volume,),
-        identity=identity_of(original, row),
+        value_unit=_unit(part.original, part.suv),
+        suv_factor=_factors(part),
+        attributes=_attributes(row, part, context),
+        frames=assembled.frames,
+        part=which,
     )
 
 
-def _factors(suv: SuvDerivation, assembled: Assembled) -> FloatArray | None:
+def _factors(part: _Quantified) -> FloatArray | None:
     """Spread the factor of each distinct header over its slices."""
+    suv, assembled = part.suv, part.assembled
     if suv.status != "suv" or not suv.factors:
         return None
     if len(suv.factors) != len(assembled.headers):
@@ -105,24 +147,29 @@ def _unit(header: Dataset, suv: SuvDerivation) -> str:
     return suv.value_unit or "1"
 
 
-def _attributes(row: Row, assembled: Assembled, context: Context) -> Attributes:
-    found: Attributes = {name: row[name] for name in _REPEATED if row.get(name) is not None}
-    padding = values.number(assembled.headers[0].dataset, "PixelPaddingValue")
+def _attributes(row: Row, part: _Quantified, context: Context) -> Attributes:
+    said = {**row, **suv_columns(part.suv)}
+    found: Attributes = {name: said[name] for name in _REPEATED if said.get(name) is not None}
+    padding = values.number(part.original, "PixelPaddingValue")
     if padding is not None:
         found["pixel_padding_value"] = int(padding)
-    found["sop_instance_uids"] = [context.uid(o.item.sop_instance_uid) for o in assembled.objects]
+    objects = part.assembled.objects
+    found["sop_instance_uids"] = [context.uid(o.item.sop_instance_uid) for o in objects]
     return found
 
 
-def _findings(row: Row, suv: SuvDerivation, assembled: Assembled, book: OutcomeBook) -> list[Row]:
-    header, n_slices = assembled.headers[0].dataset, assembled.stored.shape[0]
-    declared = values.number(header, "NumberOfSlices")
+def _findings(row: Row, parts: Sequence[_Quantified], book: OutcomeBook) -> list[Row]:
     found = [
         series_finding(row, rule_id, severity, message, source="tracerlake SUV rules")
-        for rule_id, severity, message in suv.findings
+        for part in parts
+        for rule_id, severity, message in part.suv.findings
     ]
+    assembled = [part.assembled for part in parts]
+    is_whole = len(parts) == 1 and assembled[0].frames is None
+    declared = values.number(parts[0].original, "NumberOfSlices") if is_whole else None
     found += partial_series_findings(
-        row, book.reasons(), int(declared) if declared else None, n_slices
+        row, book.reasons(), int(declared) if declared else None, len(assembled[0].stored)
     )
+    found += stack_findings(row, [(a.geometry, a.label) for a in assembled])
     unique = {str(f["finding_id"]): f for f in found}
     return list(unique.values())

@@ -6,7 +6,6 @@ pydicom. Both give the same (`tests/property/test_slice_paths.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,6 @@ from tasks.dicom.slices import (
 )
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
-from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.planes import PlaneStore
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -133,31 +131,6 @@ class SliceOpener:
         if not known and len(self._templates) < _MAX_TEMPLATES:
             self._templates.insert(0, (Template(layout, elements), header))
         return elements, header
-
-
-def open_slices(
-    objects: Iterable[LoadedObject], limits: Limits, planes: PlaneStore, book: OutcomeBook
-) -> list[OpenSlice]:
-    """Open every object; those that cannot be opened are quarantined one by one.
-
-    Parameters
-    ----------
-    objects : iterable of LoadedObject
-        Single-frame images; each is let go before the next one is asked for.
-    limits : Limits
-        Sizes.
-    planes : PlaneStore
-        Takes the pixels.
-    book : OutcomeBook
-        Takes the outcome of what cannot be opened.
-    """
-    opener, opened = SliceOpener(limits, planes), []
-    for loaded in objects:
-        try:
-            opened.append(opener.open(loaded))
-        except RejectedObjectError as error:
-            book.reject(loaded.item, error)
-    return opened
 
 
 def require_size(form: PixelFormat, limits: Limits) -> None:

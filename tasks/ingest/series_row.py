@@ -104,8 +104,15 @@ def image_row(original: Dataset, clean: Sequence[Dataset], suv: SuvDerivation, r
         "frame_duration_s": _frame_duration_s(clean),
         "patient_weight_kg": suv.weight_kg or values.number(first, "PatientWeight"),
         "patient_size_m": values.number(first, "PatientSize"),
-        "suv_status": suv.status,
         "suv_factor": one_factor(suv.factors),
+        **suv_columns(suv),
+    }
+
+
+def suv_columns(suv: SuvDerivation) -> Row:
+    """How SUV was derived, or why not."""
+    return {
+        "suv_status": suv.status,
         "suv_rule": suv.rule,
         "suv_reason_code": suv.reason_code,
         "suv_reason_text": suv.reason_text,

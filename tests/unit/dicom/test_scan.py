@@ -92,8 +92,6 @@ def test_dicomdir() -> None:
         ("1.2.840.10008.5.1.4.1.1.130", ["ORIGINAL"], Outcome.QUARANTINED, "unsupported_object"),
         ("1.2.840.10008.5.1.4.1.1.20", ["ORIGINAL", "PRIMARY", "STATIC"], Outcome.QUARANTINED,
          "unsupported_object"),
-        ("1.2.840.10008.5.1.4.1.1.20", ["ORIGINAL", "PRIMARY", "RECON GATED TOMO"],
-         Outcome.QUARANTINED, "unsupported_dynamic"),
     ],
 )  # fmt: skip
 def test_other_objects(

@@ -69,10 +69,11 @@ def test_geometry_outside_the_detector_sequence() -> None:
         ("SpacingBetweenSlices", None, "missing_attribute"),
         ("SpacingBetweenSlices", "0", "invalid_attribute"),
         ("DetectorInformationSequence", None, "missing_attribute"),
-        ("NumberOfSlices", 6, "unsupported_dynamic"),
-        ("SliceVector", [1, 1, 2], "unsupported_dynamic"),
+        ("SliceVector", [1, 1, 2], "invalid_attribute"),
+        ("SliceVector", [1, 2], "invalid_attribute"),
+        ("SliceVector", [1, 2, 4], "nonuniform_spacing"),
         ("NumberOfFrames", 1, "single_slice"),
-        ("NumberOfFrames", 40, "unsupported_dynamic"),
+        ("NumberOfFrames", 40, "invalid_attribute"),
         ("PixelData", b"\0\0", "truncated"),
     ],
 )
@@ -87,8 +88,54 @@ def test_what_is_refused(keyword: str, value: object, reason: str) -> None:
     assert converted.raw == ()
 
 
-def test_two_tomograms_in_one_series() -> None:
+def test_without_slice_vector_the_frames_are_the_slices_if_their_number_says_so() -> None:
+    ds = nm_tomogram(STORED)
+    del ds.SliceVector
+    (converted,) = convert_all([ds])
+    np.testing.assert_array_equal(converted.raw[0].stored, STORED)
+    ds.NumberOfSlices = 6
+    (converted,) = convert_all([ds])
+    assert reasons(converted) == ["missing_attribute"]
+
+
+def test_tomograms_at_several_times_are_frames() -> None:
+    first, second = nm_tomogram(STORED), nm_tomogram(STORED + np.uint16(100))
+    second.SOPInstanceUID = "1.2.3.4.5"
+    second.AcquisitionTime = "101130"
+    for ds in (first, second):
+        ds.ActualFrameDuration = "60000"
+    (converted,) = convert_all([to_bytes(second), first])
+    (volume,) = converted.raw
+    np.testing.assert_array_equal(volume.stored, np.stack([STORED, STORED + 100]))
+    assert volume.frames is not None
+    assert volume.frames.kind == "time"
+    np.testing.assert_array_equal(volume.frames.start_s, [0, 90])
+    np.testing.assert_array_equal(volume.frames.duration_s, [60, 60])
+    assert reasons(converted) == ["ingested"] * 2
+
+
+def test_the_same_tomogram_again_is_a_duplicate() -> None:
     second = nm_tomogram(STORED)
     second.SOPInstanceUID = "1.2.3.4.5"
     (converted,) = convert_all([to_bytes(nm_tomogram(STORED)), second])
-    assert reasons(converted) == ["unsupported_dynamic"] * 2
+    assert reasons(converted) == ["duplicate", "ingested"]
+
+
+def test_gated_tomogram() -> None:
+    """Two gates of 500 ms; the frames run over the slices first."""
+    ds = nm_tomogram(np.concatenate([STORED, STORED + np.uint16(50)]))
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "RECON GATED TOMO", "EMISSION"]
+    ds.NumberOfSlices = 3
+    ds.SliceVector = [1, 2, 3, 1, 2, 3]
+    ds.TimeSlotVector = [1, 1, 1, 2, 2, 2]
+    ds.RRIntervalVector = [1] * 6
+    gated, data = Dataset(), Dataset()
+    data.FrameTime = "500"
+    gated.DataInformationSequence = Sequence([data])
+    ds.GatedInformationSequence = Sequence([gated])
+    (converted,) = convert_all([ds])
+    (volume,) = converted.raw
+    np.testing.assert_array_equal(volume.stored, np.stack([STORED, STORED + 50]))
+    assert volume.frames is not None
+    assert volume.frames.kind == "gate"
+    np.testing.assert_array_equal(volume.frames.start_s, [0, 0.5])

@@ -26,7 +26,13 @@ def dynamic(part: Part = Part(), dtype: str = "int16") -> RawVolume:  # noqa: B0
         geometry=Geometry(SHAPE[1:], np.diag([4.0, 3.0, 2.0, 1.0])),
         value_unit="Bq/ml",
         suv_factor=np.full((3, 5), 0.5),
-        frames=FrameAxis("time", 3, np.array([0.0, 10.0, 30.0]), np.array([10.0, 20.0, 60.0])),
+        frames=FrameAxis(
+            "time",
+            3,
+            np.array([0.0, 10.0, 30.0]),
+            np.array([10.0, 20.0, 60.0]),
+            slice_start_s=np.arange(15.0).reshape(3, 5),
+        ),
         part=part,
     )
 
