@@ -26,6 +26,7 @@ def lps(geometry: Geometry) -> np.ndarray:
     spacing=st.tuples(spacings, spacings, spacings),
     turn=st.tuples(angles, angles, angles),
     mirrored=st.booleans(),
+    tilt=st.sampled_from([0.0, 0.0, 12.0, -25.0]),
     origin=st.tuples(*[st.floats(-300, 300)] * 3),
     order=st.sampled_from([1, 3]),
     target=st.tuples(*[st.floats(2.0, 5.0)] * 3),
@@ -35,6 +36,7 @@ def test_centroid_and_integral_survive(
     spacing: tuple[float, float, float],
     turn: tuple[float, float, float],
     mirrored: bool,
+    tilt: float,
     origin: tuple[float, float, float],
     order: int,
     target: tuple[float, float, float],
@@ -44,6 +46,8 @@ def test_centroid_and_integral_survive(
     affine[:3, :3] = Rotation.from_euler("xyz", turn, degrees=True).as_matrix() * spacing[::-1]
     if mirrored:
         affine[:3, 0] *= -1
+    # a tilted gantry: the slices lean against their stack
+    affine[:3, 2] += affine[:3, 1] / spacing[1] * spacing[0] * np.tan(np.radians(tilt))
     affine[:3, 3] = origin
     old = Geometry((shape[0], shape[1], shape[2]), affine)
     centre = old.to_lps((np.array(old.shape[::-1]) - 1) / 2 + 0.4)
