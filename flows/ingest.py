@@ -27,6 +27,7 @@ from flows.growing import KnownObject, incomplete_series, known_objects
 from flows.identities import ingest_limits, pseudonymiser, remember
 from flows.linking import link_ct
 from flows.opaque import opaque
+from flows.outdated import reopen_outdated
 from flows.progress import stage
 from flows.runs import RunLog, run_record
 from flows.sources import (
@@ -41,6 +42,7 @@ from schemas.errors import InvalidInputError, SourceUnavailableError
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.dicom.grouping import group_series
+from tasks.ingest.context import applied_version
 from tasks.ingest.outcomes import file_row, scanned_row
 from tasks.sources.base import RetrievingSource, Source
 from tasks.sources.uris import is_remote
@@ -139,6 +141,9 @@ def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
             session.context.pseudonymiser.file_key,
             partial(progress.advance, "discover"),
         )
+    reopened = reopen_outdated(session.lk, found, applied_version(session.context.deidentify))
+    if reopened:
+        get_run_logger().info("%d series went through another allow-list: again", reopened)
     session.source_names = {
         session.context.pseudonymiser.file_key(uri): name
         for uri, name in found.source_names.items()

@@ -60,12 +60,14 @@ _SERIES_COLUMNS = (
     "is_spect", "sop_class_uid", "frame_of_reference_uid", "referenced_series_uid", "study_datetime",
     "series_datetime", "acquisition_datetime", "manufacturer", "manufacturer_model_name",
     "software_versions", "reconstruction_method", "convolution_kernel", "attenuation_corrected",
-    "corrected_image", "series_description_words", "n_instances", "units", "decay_correction",
+    "attenuation_correction_source", "reconstruction_algorithm", "is_time_of_flight",
+    "is_psf_modelled", "n_iterations", "n_subsets", "penalty_beta", "post_filter",
+    "post_filter_fwhm_mm", "ct_kernel", "reconstruction_sources", "corrected_image", "series_description_words", "n_instances", "units", "decay_correction",
     "radiopharmaceutical", "radionuclide", "half_life_s", "injected_activity_bq",
     "injection_datetime", "uptake_time_s", "frame_duration_s", "patient_weight_kg",
     "patient_size_m", "patient_sex", "patient_age_years", "suv_status", "suv_factor", "suv_rule",
     "suv_reason_code", "suv_reason_text", "suv_derivation", "decay_reference_spread_percent",
-    "deidentification", "input_digest", "run_id",
+    "deidentification", "deidentification_version", "input_digest", "run_id",
 )  # fmt: skip
 
 _FILES_COLUMNS = (

@@ -71,8 +71,75 @@ SERIES = (
     C(
         "attenuation_corrected",
         "bool",
-        "True if attenuation corrected.",
-        source="CorrectedImage (0028,0051)",
+        "True if attenuation corrected; null where nothing tells.",
+        source="CorrectedImage (0028,0051), AttenuationCorrected (0018,9759), "
+        "AttenuationCorrectionMethod (0054,1101) or SeriesDescription (0008,103E), the first that tells",
+    ),
+    C(
+        "attenuation_correction_source",
+        "string",
+        "Attribute that attenuation_corrected was read from.",
+    ),
+    C(
+        "reconstruction_algorithm",
+        "string",
+        "Family of the reconstruction: OSEM, MLEM, BSREM, RAMLA, LOR-RAMLA, DRAMA, OSCGM, FBP, 3DRP; for CT "
+        "ADMIRE, SAFIRE, ASIR, ASIR-V, VEO, IDOSE, IMR, AIDR, AICE, TRUEFIDELITY, FBP.",
+        source="ReconstructionMethod (0054,1103), ReconstructionAlgorithm (0018,9315), ConvolutionKernel, descriptions",
+    ),
+    C(
+        "is_time_of_flight",
+        "bool",
+        "Time of flight used; null where nothing tells.",
+        source="as reconstruction_algorithm",
+    ),
+    C(
+        "is_psf_modelled",
+        "bool",
+        "Resolution (PSF) modelled; null where nothing tells.",
+        source="as reconstruction_algorithm",
+    ),
+    C(
+        "n_iterations",
+        "int",
+        "Iterations of the reconstruction.",
+        source="NumberOfIterations (0018,9739), texts, GE (0009,xxB2)",
+    ),
+    C(
+        "n_subsets",
+        "int",
+        "Subsets of the reconstruction.",
+        source="NumberOfSubsets (0018,9740), texts, GE (0009,xxB3)",
+    ),
+    C(
+        "penalty_beta",
+        "float",
+        "Strength of the penalty (Q.Clear's beta), in the vendor's scale.",
+        source="ReconstructionMethod, descriptions",
+    ),
+    C(
+        "post_filter",
+        "string",
+        "Filter after reconstruction: none, gaussian, butterworth, hann, hamming, shepp-logan, metz, wiener, parzen, median.",
+        source="ConvolutionKernel (0018,1210), descriptions, GE (0009,xxBA)",
+    ),
+    C(
+        "post_filter_fwhm_mm",
+        "float",
+        "Full width at half maximum of a Gaussian post filter; 0 for none.",
+        unit="mm",
+        source="ConvolutionKernel (0018,1210), descriptions, GE (0009,xxBB)",
+    ),
+    C(
+        "ct_kernel",
+        "string",
+        "CT kernel in the vendor's code, with the strength of iterative reconstruction.",
+        source="ConvolutionKernel (0018,1210)",
+    ),
+    C(
+        "reconstruction_sources",
+        "list<string>",
+        "Column and attribute that each of the reconstruction's columns was read from.",
     ),
     C(
         "corrected_image",
@@ -150,7 +217,16 @@ SERIES = (
         "Spread of SUV over all possible decay references.",
         unit="%",
     ),
-    C("deidentification", "string", "De-identification profile applied, or none."),
+    C(
+        "deidentification",
+        "string",
+        "De-identification profile and options applied (codes of PS3.16 CID 7050), or none.",
+    ),
+    C(
+        "deidentification_version",
+        "string",
+        "Version of the allow-list that was applied: number and digest. A series whose version is not the program's is converted again.",
+    ),
     C("input_digest", "string", "Digest of the inputs and parameters that the row was made from."),
 )
 

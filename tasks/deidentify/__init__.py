@@ -6,13 +6,14 @@ from tasks.deidentify.descriptors import clean_label, clean_words
 from tasks.deidentify.identity import PatientIdentity, patient_identity
 from tasks.deidentify.profile import deidentify
 from tasks.deidentify.pseudonyms import IdentityPseudonymiser, Pseudonymiser, Pseudonyms
-from tasks.deidentify.suv_gate import assert_suv_preserved
+from tasks.deidentify.suv_gate import assert_derivation_preserved, assert_suv_preserved
 
 __all__ = [
     "IdentityPseudonymiser",
     "PatientIdentity",
     "Pseudonymiser",
     "Pseudonyms",
+    "assert_derivation_preserved",
     "assert_suv_preserved",
     "clean_label",
     "clean_words",

@@ -29,6 +29,7 @@ class Action(Enum):
     BULK = "keep without looking: pixels"
     TERM = "keep defined terms (CS) unless they hold an identifier"
     DEVICE = "keep text set by the device unless it holds an identifier"
+    TECHNIQUE = "keep text set by the device if all its words are known, else those words"
     CODE = "keep code values and coding schemes unless they hold an identifier"
     CLEAN = "keep allowed words only"
     LABEL = "keep allowed words and short numbers only"
@@ -68,9 +69,10 @@ _BY_ACTION: Final = {
     Action.OFFSET: "TimezoneOffsetFromUTC",
     Action.BULK: "PixelData FloatPixelData DoubleFloatPixelData ExtendedOffsetTable "
     "ExtendedOffsetTableLengths",
-    Action.DEVICE: "Manufacturer ManufacturerModelName SoftwareVersions ConvolutionKernel "
-    "ReconstructionMethod ReconstructionAlgorithm AttenuationCorrectionMethod "
-    "ScatterCorrectionMethod CollimatorGridName FilterType RescaleType ModalityLUTType StackID",
+    Action.DEVICE: "Manufacturer ManufacturerModelName SoftwareVersions RescaleType "
+    "ModalityLUTType StackID",
+    Action.TECHNIQUE: "ConvolutionKernel ReconstructionMethod ReconstructionAlgorithm "
+    "AttenuationCorrectionMethod ScatterCorrectionMethod CollimatorGridName FilterType",
     Action.CODE: "CodeValue LongCodeValue CodingSchemeDesignator CodingSchemeVersion "
     "ContextIdentifier",
     Action.CLEAN: "StudyDescription SeriesDescription ProtocolName DerivationDescription "

@@ -26,6 +26,7 @@ from tasks.deidentify.elements import (
 from tasks.deidentify.identity import IdentifierFilter
 from tasks.deidentify.private import is_candidate, safe_private
 from tasks.deidentify.pseudonyms import Pseudonyms
+from tasks.deidentify.technique import OTHER, clean_technique
 
 _TERM: Final = re.compile(r"[A-Za-z0-9 _.+/-]{0,64}")
 _DEVICE: Final = re.compile(r"[ -~]{0,256}")
@@ -69,6 +70,7 @@ class Cleaner:
             Action.OFFSET: lambda t: t if _OFFSET.fullmatch(t) else "",
             Action.TERM: lambda t: self._kept(t, _TERM),
             Action.DEVICE: lambda t: self._kept(t, _DEVICE),
+            Action.TECHNIQUE: lambda t: clean_technique(t) if self._known.is_clean(t) else OTHER,
             Action.CLEAN: lambda t: " ".join(clean_words(t)),
             Action.LABEL: clean_label,
             Action.UID: pseudonyms.uid,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.errors import RejectedObjectError
+from schemas.records import SuvDerivation
 
 #: Relative change of a SUV factor that counts as none.
 SUV_TOLERANCE: Final = 1e-12
@@ -29,6 +30,44 @@ def assert_suv_preserved(before: Sequence[float] | None, after: Sequence[float] 
     if len(old) != len(new) or not worst <= SUV_TOLERANCE:
         detail = f"{len(old)} factors became {len(new)}, largest relative change {worst:.3g}"
         raise RejectedObjectError("suv_changed_by_deidentification", detail)
+
+
+def assert_derivation_preserved(before: SuvDerivation, after: SuvDerivation) -> None:
+    """Gate: what is said of SUV must be the same before and after, refusals and their reason too.
+
+    Parameters
+    ----------
+    before, after : SuvDerivation
+        From all distinct headers of a series, as they came and de-identified.
+
+    Raises
+    ------
+    RejectedObjectError
+        ``suv_changed_by_deidentification`` if a factor, the outcome, its reason, the rule, the unit
+        or a quantity behind them differs.
+    """
+    assert_suv_preserved(before.factors, after.factors)
+    changed = [name for name in _OUTCOME if getattr(before, name) != getattr(after, name)]
+    changed += [n for n in _QUANTITIES if not _is_same(getattr(before, n), getattr(after, n))]
+    if changed:
+        raise RejectedObjectError(
+            "suv_changed_by_deidentification", f"{', '.join(changed)} changed"
+        )
+
+
+#: What must be equal: the outcome and how it came about.
+_OUTCOME: Final = ("status", "reason_code", "rule", "value_unit")
+#: What must be equal to `SUV_TOLERANCE`.
+_QUANTITIES: Final = (
+    "half_life_s", "injected_activity_bq", "weight_kg", "uptake_time_s",
+    "decay_reference_spread_percent",
+)  # fmt: skip
+
+
+def _is_same(before: float | None, after: float | None) -> bool:
+    if before is None or after is None:
+        return before is after
+    return _relative(before, after) <= SUV_TOLERANCE
 
 
 def _relative(before: float, after: float) -> float:

@@ -12,6 +12,7 @@ from schemas.records import Row
 from schemas.volume import MaskVolume, RawVolume
 from tasks.deidentify.profile import METHOD_CODES, deidentify
 from tasks.deidentify.pseudonyms import Pseudonyms
+from tasks.deidentify.version import profile_version
 from tasks.dicom import values
 from tasks.dicom.variants import Header, overlay
 from tasks.ingest.limits import Limits
@@ -20,6 +21,11 @@ from tasks.ingest.limits import Limits
 NOT_DEIDENTIFIED: Final = "none"
 #: And otherwise: the options of PS3.15 Annex E by their codes.
 PROFILE_NAME: Final = "PS3.15 E " + " ".join(code for code, _ in METHOD_CODES)
+
+
+def applied_version(deidentify: bool) -> str:
+    """Version of the allow-list, ``none`` where headers are left as they are."""
+    return profile_version() if deidentify else NOT_DEIDENTIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,11 @@ class Context:
     def profile(self) -> str:
         """Name of the de-identification profile."""
         return PROFILE_NAME if self.deidentify else NOT_DEIDENTIFIED
+
+    @property
+    def profile_version(self) -> str:
+        """Version of the allow-list; see `tasks.deidentify.version`."""
+        return applied_version(self.deidentify)
 
     def clean(self, header: Dataset) -> Dataset:
         """Return the header that rows are made from: de-identified, or itself.

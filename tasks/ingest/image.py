@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from schemas.geometry import FloatArray
 from schemas.records import Row, SuvDerivation
 from schemas.volume import WHOLE, Attributes, Part, RawVolume
-from tasks.deidentify.suv_gate import assert_suv_preserved
+from tasks.deidentify.suv_gate import assert_derivation_preserved
 from tasks.dicom import values
 from tasks.ingest.assembled import Assembled, assemble
 from tasks.ingest.context import Context, Conversion
@@ -92,7 +92,7 @@ def _quantified(assembled: Assembled, context: Context) -> _Quantified:
     clean = context.clean_all(assembled.headers)
     suv = derive_suv(clean)
     if context.deidentify:
-        assert_suv_preserved(before.factors, suv.factors)
+        assert_derivation_preserved(before, suv)
     return _Quantified(assembled, clean, suv)
 
 

@@ -13,12 +13,14 @@ from pydicom.dataset import Dataset
 from schemas.records import Row, SuvDerivation
 from tasks.deidentify.descriptors import clean_words
 from tasks.dicom import values
+from tasks.ingest.attenuation import attenuation_correction
 from tasks.ingest.context import Context
+from tasks.ingest.reconstruction import reconstruction_columns
 from tasks.ingest.tracer import is_spect, radionuclide, tracer_name
 from tasks.quantify.times import parse_date
 
 #: Raised when rows or volumes made from the same objects would come out differently.
-CONVERSION_VERSION: Final = 1
+CONVERSION_VERSION: Final = 2
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 #: Ages above are given as `_AGE_CAP`, as HIPAA's safe harbour asks.
@@ -62,7 +64,8 @@ def common_row(
         "patient_sex": values.text(clean, "PatientSex"),
         "patient_age_years": patient_age_years(original),
         "deidentification": context.profile,
-        "input_digest": input_digest(contents, context.profile),
+        "deidentification_version": context.profile_version,
+        "input_digest": input_digest(contents, f"{context.profile} {context.profile_version}"),
     }
 
 
@@ -83,6 +86,7 @@ def image_row(original: Dataset, clean: Sequence[Dataset], suv: SuvDerivation, r
     first = clean[0]
     corrections = values.texts(first, "CorrectedImage")
     nuclear = values.text(original, "Modality") in ("PT", "NM")
+    is_corrected, told_by = attenuation_correction(original)
     return {
         **row,
         "acquisition_datetime": values.earliest(
@@ -91,7 +95,9 @@ def image_row(original: Dataset, clean: Sequence[Dataset], suv: SuvDerivation, r
         ),
         "reconstruction_method": values.joined(first, "ReconstructionMethod"),
         "convolution_kernel": values.joined(first, "ConvolutionKernel"),
-        "attenuation_corrected": "ATTN" in corrections if corrections or nuclear else None,
+        "attenuation_corrected": is_corrected,
+        "attenuation_correction_source": told_by,
+        **reconstruction_columns(original),
         "corrected_image": corrections or None,
         "units": values.text(first, "Units"),
         "decay_correction": values.text(first, "DecayCorrection"),

@@ -6,6 +6,8 @@ import io
 import struct
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pydicom
 import pytest
@@ -17,9 +19,11 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from schemas.errors import RejectedObjectError
+from schemas.records import SuvDerivation
 from tasks.deidentify import (
     IdentityPseudonymiser,
     Pseudonymiser,
+    assert_derivation_preserved,
     assert_suv_preserved,
     deidentify,
     patient_identity,
@@ -392,6 +396,35 @@ def test_gate(
     with pytest.raises(RejectedObjectError) as caught:
         assert_suv_preserved(before, after)
     assert caught.value.reason_code == "suv_changed_by_deidentification"
+
+
+REFUSED = SuvDerivation("refused", "Bq/ml", reason_code="suv_dose_missing", weight_kg=70.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({}, None),
+        ({"steps": ("another text",)}, None),
+        ({"weight_kg": 70.0 * (1 + 1e-14)}, None),
+        ({"reason_code": "suv_weight_missing"}, "reason_code"),
+        ({"status": "not_applicable"}, "status"),
+        ({"value_unit": "CNTS"}, "value_unit"),
+        ({"weight_kg": 71.0}, "weight_kg"),
+        ({"weight_kg": None}, "weight_kg"),
+        ({"factors": (1.0,)}, "1, largest"),
+    ],
+)
+def test_the_gate_covers_refusals_and_what_is_behind_them(
+    change: dict[str, Any], named: str | None
+) -> None:
+    after = replace(REFUSED, **change)
+    if named is None:
+        assert_derivation_preserved(REFUSED, after)
+        return
+    with pytest.raises(RejectedObjectError, match="suv_changed_by_deidentification") as caught:
+        assert_derivation_preserved(REFUSED, after)
+    assert named in caught.value.detail or named == "1, largest"
 
 
 #: What Table E.1-1 removes or replaces even under the options taken.
