@@ -17,7 +17,8 @@ from tasks.deidentify.vocabulary import WORDS
 TECHNIQUE_WORDS: Final = WORDS | frozenset(
     """
     q clear mu all pass tera measured calculated model based modelbased derived segmented
-    convolution subtraction tew dew esse mc monte carlo sss single scatter transmission source sources rod singles sing dlyd delayed
+    convolution subtraction tew dew esse mc monte carlo sss single scatter
+    transmission source sources rod singles sing dlyd delayed
     cor acor xyz xy z x y xyzg xyg zg g f s i it iter iters iterations iteration subset subsets sub
     oscgm op os tf rp rp3d drp fore bp backprojection back projection reprojection kinahan rogers
     kr vphd vphds vphdsl

@@ -13,7 +13,7 @@ from tasks.ingest.kernels import FILTERS, ct_kernel, post_filter
 from tasks.ingest.reconstruction import ALGORITHMS, reconstruction_columns
 
 
-def header(modality: str = "PT", **elements: object) -> Dataset:
+def header(modality: str = "PT", /, **elements: object) -> Dataset:
     ds = Dataset()
     ds.Modality = modality
     for keyword, value in elements.items():
@@ -201,7 +201,7 @@ def test_ct_has_no_emission_filter() -> None:
     ],
 )  # fmt: skip
 def test_attenuation(elements: dict[str, object], expected: tuple[bool | None, str | None]) -> None:
-    assert attenuation_correction(header(**elements)) == expected
+    assert attenuation_correction(header("PT", **elements)) == expected
 
 
 def test_attenuation_is_a_matter_of_emission_images() -> None:
@@ -211,14 +211,8 @@ def test_attenuation_is_a_matter_of_emission_images() -> None:
 def test_no_text_of_the_header_comes_out() -> None:
     """Only terms of closed lists, truth values, numbers, and sources without values."""
     planted = "Zwiebel 4711 OSEM 4i8s Gauss 5 B30f AC"
-    row = reconstruction_columns(
-        header(
-            **dict.fromkeys(
-                ("ReconstructionMethod", "SeriesDescription", "ProtocolName", "ConvolutionKernel"),
-                planted,
-            )
-        )  # fmt: skip
-    )
+    keywords = ("ReconstructionMethod", "SeriesDescription", "ProtocolName", "ConvolutionKernel")
+    row = reconstruction_columns(header("PT", **dict.fromkeys(keywords, planted)))
     assert row["reconstruction_algorithm"] == "OSEM"
     assert "zwiebel" not in str(row).lower()
     assert "4711" not in str(row)
