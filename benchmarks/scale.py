@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 import tempfile
 import time
@@ -78,7 +77,6 @@ def _measured(place: Path, n_series: int, slices: int, workers: int) -> Measured
     from flows.ingest import ingest
 
     location = str(place / "lake")
-    settings = {"key_dir": str(place / "keys"), "report_dir": None}
     lake.create(location, settings={"key_dir": str(place / "keys")}).close()
     before = _peak_mb()
     with _timed_commits() as commits:
@@ -88,13 +86,8 @@ def _measured(place: Path, n_series: int, slices: int, workers: int) -> Measured
     if counts.get("n_ingested") != n_series * slices:
         raise RuntimeError(f"not all was taken in: {counts}")
     peak = _peak_mb()
-    if os.environ.get("PROF"):
-        import cProfile, pstats
-        pr = cProfile.Profile(); pr.enable()
     start = time.perf_counter()
     counts = ingest(location, [str(place / "dicom")], workers=workers)
-    if os.environ.get("PROF"):
-        pr.disable(); pstats.Stats(pr).sort_stats("cumtime").print_stats(90)
     again = time.perf_counter() - start
     if counts["n_unchanged"] != n_series * slices:
         raise RuntimeError(f"something was taken for new: {counts}")
