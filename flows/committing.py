@@ -26,8 +26,13 @@ _SCOPES: Final[dict[str, tuple[str, ...]]] = {
     "volumes": ("series_instance_uid", "zone"),
     "segments": ("segmentation_series_uid",),
     "contours": ("segmentation_series_uid",),
+    "measurements": ("report_series_uid",),
+    "evaluations": ("report_series_uid",),
+    "real_world_values": ("mapping_series_uid",),
     "findings": ("finding_id",),
 }
+#: Tables of which a series may have no rows any more when it is converted again.
+_MAY_GO: Final = ("measurements", "evaluations", "real_world_values")
 
 
 def timed_batches(items: Iterable[T], size: int, seconds: float) -> Iterator[list[T]]:
@@ -76,7 +81,7 @@ def _merge(stored: Iterable[StoredSeries]) -> dict[str, list[Row]]:
     return tables
 
 
-def _forget_withdrawn(tx: Transaction, stored: Iterable[StoredSeries]) -> None:
+def _forget_withdrawn(tx: Transaction, stored: list[StoredSeries]) -> None:
     """Drop the current rows of series that cannot be used any more (history keeps them)."""
     gone = sorted({s.series_instance_uid for s in stored if not s.rows.get("series")})
     if gone:
@@ -84,6 +89,10 @@ def _forget_withdrawn(tx: Transaction, stored: Iterable[StoredSeries]) -> None:
         tx.delete("volumes", {"series_instance_uid": gone})
         tx.delete("segments", {"segmentation_series_uid": gone})
         tx.delete("contours", {"segmentation_series_uid": gone})
+    for table in _MAY_GO:
+        without = sorted({s.series_instance_uid for s in stored if not s.rows.get(table)})
+        if without:
+            tx.delete(table, {_SCOPES[table][0]: without})
 
 
 def _stamped(log: RunLog, table: str, rows: list[Row]) -> list[Row]:

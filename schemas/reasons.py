@@ -73,7 +73,9 @@ IGNORED_KINDS: Final[dict[str, str]] = {
     "empty_file": "A file of zero bytes.",
     "secondary_capture": "Secondary Capture: may have identity burned into its pixels.",
     "localizer": "Localizer, scout or derived projection image.",
-    "no_pixels": "An object without pixel data or contours (report, presentation state, ...).",
+    "no_pixels": "An object without pixel data, contours or measurements (presentation state, ...).",
+    "report_without_measurements": "A report or a selection of key images, without image measurements.",
+    "dose_report": "A report of radiation dose.",
     "link_outside_source": "A symbolic link that leaves the source folder.",
 }
 

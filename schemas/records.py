@@ -45,7 +45,7 @@ class ScannedObject:
     attributes : tuple of str
         DICOM keywords that the reason is about; see `schemas.errors.RejectedObjectError`.
     kind : str or None
-        ``image``, ``contours`` or ``segmentation``.
+        ``image``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
     instance_number : int or None
         Usually along the slices: objects read in this order need not be sorted afterwards.
     """
@@ -58,7 +58,7 @@ class ScannedObject:
     sop_class_uid: str | None = None
     sop_instance_uid: str | None = None
     series_instance_uid: str | None = None
-    content_blake3: str | None = None
+    content_sha256: str | None = None
     instance_number: int | None = None
     attributes: tuple[str, ...] = ()
 
@@ -122,7 +122,8 @@ class ConvertedSeries:
     ----------
     rows : mapping of table name to rows
         ``files`` (one row per object of the group, each with its outcome), ``series``,
-        ``segments``, ``contours``, ``findings``. Without run columns: the flow adds them.
+        ``segments``, ``contours``, ``measurements``, ``evaluations``, ``real_world_values``,
+        ``findings``. Without run columns: the flow adds them.
     raw, masks : tuple
         Volumes to write; `rows` do not mention them yet.
     identity : mapping

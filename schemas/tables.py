@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.columns import COLUMNS, Column
 
 #: Format of the lake (tables, volumes, settings); raised with every change that needs a migration.
-LAKE_FORMAT: Final = 2
+LAKE_FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,14 @@ _SERIES_COLUMNS = (
     "post_filter_fwhm_mm", "ct_kernel", "reconstruction_sources", "corrected_image", "series_description_words", "n_instances", "units", "decay_correction",
     "radiopharmaceutical", "radionuclide", "half_life_s", "injected_activity_bq",
     "injection_datetime", "uptake_time_s", "frame_duration_s", "patient_weight_kg",
-    "patient_size_m", "patient_sex", "patient_age_years", "suv_status", "suv_factor", "suv_rule",
-    "suv_reason_code", "suv_reason_text", "suv_derivation", "decay_reference_spread_percent",
-    "deidentification", "deidentification_version", "input_digest", "run_id",
+    "patient_size_m", "patient_sex", "patient_age_years", "suv_status", "suv_factor",
+    "suv_per_stored_min", "suv_per_stored_max", "suv_rule", "suv_reason_code", "suv_reason_text",
+    "suv_derivation", "decay_reference_spread_percent", "deidentification",
+    "deidentification_version", "input_digest", "run_id",
 )  # fmt: skip
 
 _FILES_COLUMNS = (
-    "file_key", "source_name", "uri", "size_bytes", "modified_ns", "content_blake3",
+    "file_key", "source_name", "uri", "size_bytes", "modified_ns", "content_sha256",
     "sop_class_uid", "sop_instance_uid", "series_instance_uid", "outcome", "reason_code",
     "reason_text", "reason_tags", "first_run_id", "run_id",
 )  # fmt: skip
@@ -91,7 +92,7 @@ STORED: Final[tuple[Table, ...]] = (
         ("volume_id", "series_instance_uid", "zone", "volume_path", "profile_id", "profile_digest",
          "part_index", "part_label", "value_unit", "dtype", "shape_t", "frame_kind",
          "frame_starts_s", "frame_durations_s", "frame_labels", "shape_z", "shape_y", "shape_x",
-         "spacing_z_mm", "spacing_y_mm", "spacing_x_mm", "affine_lps", "value_min", "value_max", "stored_bytes", "content_blake3",
+         "spacing_z_mm", "spacing_y_mm", "spacing_x_mm", "affine_lps", "value_min", "value_max", "stored_bytes", "content_sha256",
          "parent_volume_id", "input_digest", "run_id"),
         ("volume_id",),
     ),
@@ -107,6 +108,35 @@ STORED: Final[tuple[Table, ...]] = (
         ("segmentation_series_uid", "segment_number", "contour_index", "geometric_type",
          "points_lps_mm"),
         ("segmentation_series_uid", "segment_number", "contour_index"),
+    ),
+    Table(
+        "measurements", "One row per value measured in a report (DICOM SR) that came with the images.",
+        ("report_series_uid", "measurement_index", "group_index", "patient_key", "tracking_label",
+         "tracking_uid", "time_point", "time_point_order", "reading_session",
+         "finding_category_code", "finding_code", "finding_site_code", "laterality_code",
+         "topographical_modifier_code", "quantity_code",
+         "quantity_name", "derivation_code", "derivation_name", "measurement_method_codes",
+         "measurement_modifiers", "value", "unit_code", "value_qualifier_code",
+         "measured_series_uid", "region_kind", "segmentation_series_uid", "segment_number",
+         "mapping_series_uid", "sop_instance_uid", "run_id"),
+        ("report_series_uid", "measurement_index"),
+    ),
+    Table(
+        "evaluations", "One row per coded answer of a reader in a report (DICOM SR).",
+        ("report_series_uid", "evaluation_index", "group_index", "patient_key", "tracking_label",
+         "tracking_uid", "time_point", "time_point_order", "reading_session",
+         "finding_category_code", "finding_code", "finding_site_code", "laterality_code",
+         "topographical_modifier_code", "question_code",
+         "question_name", "answer_code", "answer_name", "sop_instance_uid", "run_id"),
+        ("report_series_uid", "evaluation_index"),
+    ),
+    Table(
+        "real_world_values", "One row per mapping of stored to real world values and image series.",
+        ("mapping_series_uid", "mapping_index", "patient_key", "mapped_series_uid",
+         "n_mapped_instances", "n_mapped_frames", "real_world_slope", "real_world_intercept",
+         "first_value_mapped", "last_value_mapped", "is_lookup_table", "unit_code", "lut_label",
+         "quantity_code", "measurement_method_codes", "sop_instance_uid", "run_id"),
+        ("mapping_series_uid", "mapping_index"),
     ),
     Table(
         "rois", "One row per ROI on a standard volume; its mask is a volume of the mask zone.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from schemas.columns import analysis, imaging, provenance
+from schemas.columns import analysis, imaging, provenance, reported
 from schemas.columns.base import ARROW_TYPES, Column
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def _registry() -> Mapping[str, Column]:
         imaging.VOLUMES,
         imaging.SEGMENTS,
         imaging.ROIS,
+        reported.REPORTS,
+        reported.VALUE_MAPS,
         analysis.FEATURES,
         analysis.CLINICAL,
         analysis.COHORT,

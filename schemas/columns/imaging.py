@@ -28,12 +28,17 @@ SERIES = (
     C(
         "referenced_series_uid",
         "string",
-        "Image series that a segmentation belongs to, or the PET/SPECT "
+        "Image series that a segmentation, report or value map belongs to, or the PET/SPECT "
         "series that a CT was acquired with.",
         source="ReferencedSeriesSequence (0008,1115) or frame of reference",
     ),
-    C("modality", "string", "PT, CT, MR, NM, RTSTRUCT, SEG.", source="Modality (0008,0060)"),
-    C("series_kind", "string", "image, contours or segmentation."),
+    C(
+        "modality",
+        "string",
+        "PT, CT, MR, NM, RTSTRUCT, SEG, SR, RWV.",
+        source="Modality (0008,0060)",
+    ),
+    C("series_kind", "string", "image, contours, segmentation, report or value_map."),
     C("is_spect", "bool", "True for SPECT, also when stored as a PET object."),
     C(
         "study_datetime",
@@ -207,6 +212,13 @@ SERIES = (
         "Multiplies the series' rescaled values to SUVbw; null if per slice or refused.",
         unit="g/Bq",
     ),
+    C(
+        "suv_per_stored_min",
+        "float",
+        "SUVbw of one stored unit: rescale slope times SUV factor, smallest of the slices.",
+        unit="g/ml",
+    ),
+    C("suv_per_stored_max", "float", "The same, largest of the slices.", unit="g/ml"),
     C("suv_rule", "string", "Branch of the SUV rules that was taken."),
     C("suv_reason_code", "string", "Why SUV was refused."),
     C("suv_reason_text", "string", "Why SUV was refused, as a sentence."),

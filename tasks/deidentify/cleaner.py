@@ -13,6 +13,7 @@ from pydicom.tag import BaseTag, Tag
 
 from schemas.errors import RejectedObjectError
 from tasks.deidentify.actions import RULES, Action, Rule
+from tasks.deidentify.codes import is_safe_code, is_safe_value
 from tasks.deidentify.dates import cap_age, keep_tm, shift_da, shift_dt
 from tasks.deidentify.descriptors import clean_label, clean_words
 from tasks.deidentify.elements import (
@@ -30,16 +31,10 @@ from tasks.deidentify.technique import OTHER, clean_technique
 
 _TERM: Final = re.compile(r"[A-Za-z0-9 _.+/-]{0,64}")
 _DEVICE: Final = re.compile(r"[ -~]{0,256}")
-_CODE: Final = re.compile(r"[A-Za-z0-9 .,:_'^%*/{}\[\]()+-]{1,64}")
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d")
 _CODING_SCHEME: Final = Tag(0x0008, 0x0102)
 _CODE_VALUE: Final = Tag(0x0008, 0x0100)
-#: Schemes whose codes come from published tables, so that long numbers in them name no one.
-_PUBLISHED_SCHEMES: Final = frozenset(
-    {"DCM", "SRT", "SCT", "SNM3", "UCUM", "LN", "FMA", "RADLEX", "NCIt", "UMLS", "99SDM", "MA"}
-)
 _PARSED: Final = frozenset({"DS", "IS"})
-_LONG_NUMBER: Final = re.compile(r"\d{5}")
 #: Deeper nesting occurs in no definition and could exhaust the stack.
 _DEEPEST: Final = 16
 
@@ -150,9 +145,11 @@ class Cleaner:
 
     def _code(self, dataset: Dataset, tag: BaseTag, rule: Rule) -> Element | None:
         text = first_text(dataset, tag)
-        published = first_text(dataset, _CODING_SCHEME) in _PUBLISHED_SCHEMES
-        is_local_number = tag == _CODE_VALUE and not published and _LONG_NUMBER.search(text)
-        if is_local_number or not self._kept(text, _CODE):
+        if tag == _CODE_VALUE:
+            is_safe = is_safe_value(text, first_text(dataset, _CODING_SCHEME), self._known)
+        else:
+            is_safe = is_safe_code(text, self._known)
+        if not is_safe:
             return None
         return new_element(tag, rule.vr, [text])
 

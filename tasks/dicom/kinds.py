@@ -15,6 +15,13 @@ RT_STRUCTURE_SET: Final = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP_SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.7"
 MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
+REAL_WORLD_VALUE_MAPPING: Final = "1.2.840.10008.5.1.4.1.1.67"
+_REPORT_PREFIX: Final = "1.2.840.10008.5.1.4.1.1.88."
+#: Reports whose templates may hold measurements: Enhanced, Comprehensive, Comprehensive 3D and
+#: Extensible SR.
+REPORT_CLASSES: Final = frozenset(_REPORT_PREFIX + end for end in ("22", "33", "34", "35"))
+#: X-Ray, Radiopharmaceutical, Patient and Enhanced X-Ray Radiation Dose SR.
+DOSE_REPORT_CLASSES: Final = frozenset(_REPORT_PREFIX + end for end in ("67", "68", "73", "76"))
 
 #: Classic single-frame image classes: one slice an object.
 SLICE_CLASSES: Final = frozenset({CT_IMAGE, MR_IMAGE, PET_IMAGE})
@@ -61,6 +68,9 @@ _BY_CLASS: Final = {
     RT_STRUCTURE_SET: Classification("contours"),
     **dict.fromkeys(SEGMENTATION_CLASSES, Classification("segmentation")),
     MEDIA_DIRECTORY: _ignored("dicomdir"),
+    REAL_WORLD_VALUE_MAPPING: Classification("value_map"),
+    **dict.fromkeys(REPORT_CLASSES, Classification("report")),
+    **dict.fromkeys(DOSE_REPORT_CLASSES, _ignored("dose_report")),
 }
 
 
@@ -79,7 +89,8 @@ def classify(sop_class_uid: str, image_type: tuple[str, ...], n_frames: int) -> 
     Returns
     -------
     Classification
-        Kind ``image``, ``contours`` or ``segmentation``; or IGNORED / QUARANTINED.
+        Kind ``image``, ``contours``, ``segmentation``, ``report`` or ``value_map``; or IGNORED /
+        QUARANTINED.
 
     Examples
     --------
@@ -96,7 +107,9 @@ def classify(sop_class_uid: str, image_type: tuple[str, ...], n_frames: int) -> 
         return _unsupported(f"SOP class {sop_class_uid}")
     if sop_class_uid.startswith(_SECONDARY_CAPTURE_PREFIX):
         return _ignored("secondary_capture")
-    return _BY_CLASS.get(sop_class_uid, _ignored("no_pixels"))
+    is_report = sop_class_uid.startswith(_REPORT_PREFIX)
+    other = "report_without_measurements" if is_report else "no_pixels"
+    return _BY_CLASS.get(sop_class_uid, _ignored(other))
 
 
 def _classify_slice(image_type: tuple[str, ...], n_frames: int) -> Classification:

@@ -17,7 +17,9 @@ from tasks.ingest.image import convert_image
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject, WholeReader, load_objects
 from tasks.ingest.outcomes import OutcomeBook
+from tasks.ingest.report import convert_report
 from tasks.ingest.segmentation import convert_segmentation
+from tasks.ingest.value_map import convert_value_map
 
 __all__ = ["Limits", "convert_series"]
 
@@ -28,6 +30,8 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "image": convert_image,
     "contours": convert_contours,
     "segmentation": convert_segmentation,
+    "report": convert_report,
+    "value_map": convert_value_map,
 }
 
 

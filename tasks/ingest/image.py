@@ -24,6 +24,7 @@ from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.planes import PlaneStore
 from tasks.ingest.real_world import BECQUEREL_PER_ML, becquerel_mapping
 from tasks.ingest.series_row import common_row, image_row, suv_columns
+from tasks.ingest.suv_range import suv_per_stored
 from tasks.quantify import derive_suv
 
 #: Columns of the series row that the volume repeats, so that it can be read without the tables.
@@ -80,9 +81,11 @@ def convert_image(
     slices = open_images(objects, context.limits, planes, book)
     parts = [_quantified(part, context) for part in assemble(slices, planes, context.limits, book)]
     row = _row(parts, context)
+    volumes = tuple(_volume(part, row, _which(i, parts), context) for i, part in enumerate(parts))
+    row |= suv_per_stored(volumes)
     return Conversion(
         rows={"series": [row], "findings": _findings(row, parts, book)},
-        raw=tuple(_volume(part, row, _which(i, parts), context) for i, part in enumerate(parts)),
+        raw=volumes,
         identity=identity_of(parts[0].original, row),
     )
 
@@ -98,7 +101,7 @@ def _quantified(assembled: Assembled, context: Context) -> _Quantified:
 
 def _row(parts: Sequence[_Quantified], context: Context) -> Row:
     main = parts[0]
-    digests = {o.item.ref.uri: o.digest for part in parts for o in part.assembled.objects}
+    digests = {o.item.ref.uri: o.sha256 for part in parts for o in part.assembled.objects}
     row = common_row(main.original, main.clean[0], "image", digests.values(), context)
     row = image_row(main.original, main.clean, main.suv, row)
     factors = _factors(main)

@@ -37,9 +37,9 @@ def common_row(
     original, clean : Dataset
         A header of the series as it came, and de-identified.
     kind : str
-        ``image``, ``contours`` or ``segmentation``.
+        ``image``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
     digests : iterable of str
-        Of the contents of the objects that were used.
+        SHA-256 of the objects that were used.
     context : Context
         Pseudonyms and profile.
     """
@@ -127,9 +127,9 @@ def suv_columns(suv: SuvDerivation) -> Row:
     }
 
 
-def input_digest(content_blake3: Iterable[str], profile: str) -> str:
+def input_digest(content_sha256: Iterable[str], profile: str) -> str:
     """Digest of the contents and of everything that decides what becomes of them."""
-    text = "\n".join([f"conversion {CONVERSION_VERSION}", profile, *sorted(content_blake3)])
+    text = "\n".join([f"conversion {CONVERSION_VERSION}", profile, *sorted(content_sha256)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -84,7 +84,11 @@ def test_dicomdir() -> None:
     ("sop_class", "image_type", "outcome", "reason"),
     [
         ("1.2.840.10008.5.1.4.1.1.7", ["DERIVED"], Outcome.IGNORED, "secondary_capture"),
-        ("1.2.840.10008.5.1.4.1.1.88.11", ["DERIVED"], Outcome.IGNORED, "no_pixels"),
+        ("1.2.840.10008.5.1.4.1.1.88.11", ["DERIVED"], Outcome.IGNORED,
+         "report_without_measurements"),
+        ("1.2.840.10008.5.1.4.1.1.88.59", [], Outcome.IGNORED, "report_without_measurements"),
+        ("1.2.840.10008.5.1.4.1.1.88.67", [], Outcome.IGNORED, "dose_report"),
+        ("1.2.840.10008.5.1.4.1.1.11.1", [], Outcome.IGNORED, "no_pixels"),
         ("1.2.840.10008.5.1.4.1.1.2", ["ORIGINAL", "PRIMARY", "LOCALIZER"], Outcome.IGNORED,
          "localizer"),
         ("1.2.840.10008.5.1.4.1.1.128", ["DERIVED", "PRIMARY", "MIP"], Outcome.IGNORED,

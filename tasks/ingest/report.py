@@ -1,0 +1,104 @@
+"""Structured reports with image measurements: rows, one per measured value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from schemas.errors import RejectedObjectError
+from schemas.records import Row
+from tasks.deidentify.identity import IdentifierFilter
+from tasks.dicom import values
+from tasks.dicom.parse import parse_dataset
+from tasks.dicom.variants import without
+from tasks.ingest.context import Context, Conversion
+from tasks.ingest.findings import partial_series_findings
+from tasks.ingest.identity import identity_of
+from tasks.ingest.load import LoadedObject
+from tasks.ingest.outcomes import OutcomeBook
+from tasks.ingest.report_content import Codes, read_content
+from tasks.ingest.report_references import References, series_of_evidence
+from tasks.ingest.report_rows import ReportRows
+from tasks.ingest.series_row import common_row
+
+#: Parts that the row of the series does not need.
+_BULK: Final = (
+    "ContentSequence",
+    "CurrentRequestedProcedureEvidenceSequence",
+    "PertinentOtherEvidenceSequence",
+)
+
+
+def convert_report(
+    objects: Iterable[LoadedObject], context: Context, book: OutcomeBook
+) -> Conversion:
+    """Convert the reports of a series.
+
+    Reports without image measurements are ignored by that name.
+
+    Parameters
+    ----------
+    objects : iterable of LoadedObject
+        SR objects of one series.
+    context : Context
+        Pseudonyms, limits, profile.
+    book : OutcomeBook
+        Takes the outcome of objects that cannot be used or hold no measurements.
+
+    Raises
+    ------
+    RejectedObjectError
+        If none can be used.
+
+    References
+    ----------
+    DICOM PS3.16 TID 1500 (Measurement Report).
+    """
+    rows, used, headers = ReportRows(context), [], []
+    for loaded in objects:
+        try:
+            dataset = parse_dataset(loaded.data)
+            _add_report(dataset, context, rows)
+        except RejectedObjectError as error:
+            book.reject(loaded.item, error)
+            continue
+        used.append(loaded)
+        headers.append(without(dataset, _BULK))
+    if not used:
+        raise _no_measurements()
+    digests = [o.sha256 for o in used]
+    row = common_row(headers[0], context.clean(headers[0]), "report", digests, context)
+    row["referenced_series_uid"] = _only_series(rows.measurements)
+    return Conversion(
+        rows={
+            "series": [row],
+            "measurements": rows.measurements,
+            "evaluations": rows.evaluations,
+            "findings": partial_series_findings(row, book.reasons(), None, len(used)),
+        },
+        identity=identity_of(headers[0], row),
+    )
+
+
+def _add_report(dataset: Dataset, context: Context, rows: ReportRows) -> None:
+    codes = Codes(IdentifierFilter(dataset) if context.deidentify else None)
+    references = References(context, series_of_evidence(dataset))
+    key: Row = {
+        "report_series_uid": context.uid(values.text(dataset, "SeriesInstanceUID")),
+        "sop_instance_uid": context.uid(values.text(dataset, "SOPInstanceUID")),
+        "patient_key": context.patient_key(dataset),
+    }
+    if not rows.add(read_content(dataset, codes), codes, references, key):
+        raise _no_measurements()
+
+
+def _no_measurements() -> RejectedObjectError:
+    return RejectedObjectError("report_without_measurements", "")
+
+
+def _only_series(measurements: list[Row]) -> str | None:
+    """Image series that all values were measured on, None if it is not one."""
+    found = {str(m["measured_series_uid"]) for m in measurements if m.get("measured_series_uid")}
+    return found.pop() if len(found) == 1 else None

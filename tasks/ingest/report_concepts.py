@@ -1,0 +1,59 @@
+"""Concepts of the measurement report templates, in the form of `tasks.dicom.terminology`.
+
+References
+----------
+DICOM PS3.16 TID 1500, 1410, 1411, 1419, 1420, 1501, 1502 and 300.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MEASUREMENT_GROUP: Final = "DCM:125007"
+DERIVED_MEASUREMENTS: Final = "DCM:126011"
+QUALITATIVE_EVALUATIONS: Final = "UMLS:C0034375"
+IMAGE_LIBRARY: Final = "DCM:111028"
+
+TRACKING_IDENTIFIER: Final = "DCM:112039"
+TRACKING_UID: Final = "DCM:112040"
+ACTIVITY_SESSION: Final = "NCIt:C67447"
+TIME_POINT: Final = "UMLS:C2348792"
+TIME_POINT_ORDER: Final = "DCM:126073"
+
+FINDING: Final = "DCM:121071"
+FINDING_CATEGORY: Final = "SCT:276214006"
+FINDING_SITE: Final = "SCT:363698007"
+LATERALITY: Final = "SCT:272741003"
+TOPOGRAPHICAL_MODIFIER: Final = "SCT:106233006"
+GEOMETRIC_PURPOSE: Final = "DCM:130400"
+
+DERIVATION: Final = "DCM:121401"
+MEASUREMENT_METHOD: Final = "SCT:370129005"
+QUANTITY: Final = "SCT:246205007"
+
+REFERENCED_SEGMENT: Final = "DCM:121191"
+REFERENCED_SEGMENTATION_FRAME: Final = "DCM:121214"
+REGION_IN_SPACE: Final = "DCM:130488"
+REFERENCED_ROI: Final = "DCM:130489"
+IMAGE_REGION: Final = "DCM:111030"
+VOLUME_SURFACE: Final = "DCM:121231"
+SOURCE_SERIES: Final = "DCM:121232"
+SOURCE_IMAGE: Final = "DCM:121233"
+SOURCE_OF_MEASUREMENT: Final = "DCM:121112"
+VALUE_MAP_USED: Final = "DCM:126100"
+
+#: Codes in a group that describe it; every other code in it answers a question about the finding.
+DESCRIPTIVE: Final = frozenset(
+    {
+        FINDING, FINDING_CATEGORY, FINDING_SITE, LATERALITY, TOPOGRAPHICAL_MODIFIER,
+        GEOMETRIC_PURPOSE, DERIVATION, MEASUREMENT_METHOD,
+    }
+)  # fmt: skip
+#: What the region of a group is, by the concept that refers to it.
+REGION_KINDS: Final = {
+    REFERENCED_SEGMENT: "segment",
+    REFERENCED_SEGMENTATION_FRAME: "segmentation_frame",
+    REGION_IN_SPACE: "roi",
+    VOLUME_SURFACE: "surface",
+    IMAGE_REGION: "region",
+}
