@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 import dask
 from distributed import Client, LocalCluster, as_completed
@@ -59,6 +60,51 @@ def open_cluster(address: str | None = None, *, workers: int | None = None) -> I
         return
     with _connect(address) as client:
         yield client
+
+
+class ClusterOnDemand:
+    """A cluster that is started, or connected to, by the first work that needs it.
+
+    Most nights bring nothing new to most lakes: starting worker processes takes longer than finding
+    that out.
+
+    Parameters
+    ----------
+    address, workers
+        As in `open_cluster`.
+    """
+
+    def __init__(self, address: str | None = None, *, workers: int | None = None) -> None:
+        self._address = address
+        self._workers = workers
+        self._client: Client | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def client(self) -> Client:
+        """Client of the running cluster.
+
+        Raises
+        ------
+        ClusterError, InvalidInputError
+            As `open_cluster`.
+        """
+        if self._client is None:
+            self._client = self._stack.enter_context(
+                open_cluster(self._address, workers=self._workers)
+            )
+        return self._client
 
 
 @contextmanager

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from distributed import Client
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 import lake
-from flows.cluster import Done, open_cluster, stream
+from flows.cluster import ClusterOnDemand, Done, stream
 from flows.committing import (
     BATCH_SECONDS,
     BATCH_SERIES,
@@ -58,7 +57,7 @@ class IngestSession:
 
     lk: lake.Lake
     keys: KeyStore
-    client: Client
+    cluster: ClusterOnDemand
     context: IngestContext
     log: RunLog
     source_names: dict[str, str] = field(default_factory=dict)
@@ -103,14 +102,15 @@ def ingest(
     with (
         lake.open(location) as lk,
         run_record(lk, "ingest", {"centre": centre}, prefect_id=str(flow_run.id)) as log,
-        open_cluster(dask_address, workers=workers) as client,
+        ClusterOnDemand(dask_address, workers=workers) as cluster,
     ):
-        session = _session(lk, client, log, centre)
+        session = _session(lk, cluster, log, centre)
         opened = open_sources(sources, session.context.connections)
         found = _discover(session, opened)
         retrieve_objects(opaque(opened), opaque(found))
-        scanned = scan(opaque(session), opaque(found))
-        convert(opaque(session), opaque(found), opaque(scanned))
+        if found.changed:
+            scanned = scan(opaque(session), opaque(found))
+            convert(opaque(session), opaque(found), opaque(scanned))
         _release(session, found)
         link_ct(lk, log)
         check_value_maps(lk, log)
@@ -120,7 +120,9 @@ def ingest(
         return dict(log.counts)
 
 
-def _session(lk: lake.Lake, client: Client, log: RunLog, centre: str | None) -> IngestSession:
+def _session(
+    lk: lake.Lake, cluster: ClusterOnDemand, log: RunLog, centre: str | None
+) -> IngestSession:
     settings = lk.settings
     keys = lk.keys()
     limits = ingest_limits(settings)
@@ -132,7 +134,7 @@ def _session(lk: lake.Lake, client: Client, log: RunLog, centre: str | None) -> 
         centre,
         connections(lk),
     )
-    return IngestSession(lk, keys, client, context, log)
+    return IngestSession(lk, keys, cluster, context, log)
 
 
 def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
@@ -199,7 +201,7 @@ def _scan(session: IngestSession, refs: list[ObjectRef], name: str) -> list[Scan
     scanned: list[ScannedObject] = []
     with stage(name, len(refs)) as progress:
         function = partial(scan_batch, session.context.connections)
-        for done in stream(session.client, function, batches(refs, _SCAN_BATCH)):
+        for done in stream(session.cluster.client, function, batches(refs, _SCAN_BATCH)):
             scanned.extend(done.result if done.result is not None else _unscannable(done))
             progress.advance(name, len(done.job))
     return scanned
@@ -277,7 +279,7 @@ def _postpone(session: IngestSession, objects: list[ScannedObject]) -> None:
 def _converted(session: IngestSession, groups: list[SeriesGroup]) -> Iterator[StoredSeries]:
     function = partial(convert_and_store, session.context)
     with stage("convert", len(groups)) as progress:
-        for done in stream(session.client, function, groups, per_worker=2):
+        for done in stream(session.cluster.client, function, groups, per_worker=2):
             yield done.result if done.result is not None else _unconvertible(session, done)
             progress.advance("convert")
 

@@ -184,7 +184,7 @@ def read_settings(path: Path) -> LakeSettings:
     Raises
     ------
     LakeVersionError
-        If the lake was made by a newer version.
+        If the lake was made by a newer version, or before the first release.
     InvalidInputError
         If the file is no TOML or has unknown or wrong keys.
     """
@@ -199,6 +199,11 @@ def read_settings(path: Path) -> LakeSettings:
         raise LakeVersionError(
             f"{path.parent} has lake format {found}; this version of tracerlake knows formats up "
             f"to {LAKE_FORMAT}. Install a newer tracerlake (pip install -U tracerlake)."
+        )
+    if found < LAKE_FORMAT:
+        raise LakeVersionError(
+            f"{path.parent} has lake format {found}, which is older than the first release; make a "
+            "new lake with this version of tracerlake and ingest again."
         )
     return make_settings(values)
 

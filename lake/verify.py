@@ -77,7 +77,7 @@ def _paths_at(lk: Lake, snapshot: int) -> set[str]:
 
 
 def _volumes(lk: Lake, *, deep: bool) -> Iterator[Problem]:
-    rows = lk.internal_rows("SELECT volume_path, content_sha256 FROM main.volumes ORDER BY ALL")
+    rows = lk.internal_rows("SELECT volume_path, content_blake3 FROM main.volumes ORDER BY ALL")
     for path, expected in rows:
         problem = _volume_problem(lk.volumes_root, str(path), str(expected), deep=deep)
         if problem is not None:
@@ -99,7 +99,7 @@ def _volume_problem(root: str, path: str, expected: str, *, deep: bool) -> Probl
     return Problem(
         "digest_mismatch",
         path,
-        f"expected SHA-256 {expected[:12]}..., found {found[:12]}...; remove it and ingest again",
+        f"expected BLAKE3 {expected[:12]}..., found {found[:12]}...; remove it and ingest again",
     )
 
 

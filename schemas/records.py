@@ -58,7 +58,7 @@ class ScannedObject:
     sop_class_uid: str | None = None
     sop_instance_uid: str | None = None
     series_instance_uid: str | None = None
-    content_sha256: str | None = None
+    content_blake3: str | None = None
     instance_number: int | None = None
     attributes: tuple[str, ...] = ()
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.columns import COLUMNS, Column
 
 #: Format of the lake (tables, volumes, settings); raised with every change that needs a migration.
-LAKE_FORMAT: Final = 1
+LAKE_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ _SERIES_COLUMNS = (
 )  # fmt: skip
 
 _FILES_COLUMNS = (
-    "file_key", "source_name", "uri", "size_bytes", "modified_ns", "content_sha256",
+    "file_key", "source_name", "uri", "size_bytes", "modified_ns", "content_blake3",
     "sop_class_uid", "sop_instance_uid", "series_instance_uid", "outcome", "reason_code",
     "reason_text", "reason_tags", "first_run_id", "run_id",
 )  # fmt: skip
@@ -92,7 +92,7 @@ STORED: Final[tuple[Table, ...]] = (
         ("volume_id", "series_instance_uid", "zone", "volume_path", "profile_id", "profile_digest",
          "part_index", "part_label", "value_unit", "dtype", "shape_t", "frame_kind",
          "frame_starts_s", "frame_durations_s", "frame_labels", "shape_z", "shape_y", "shape_x",
-         "spacing_z_mm", "spacing_y_mm", "spacing_x_mm", "affine_lps", "value_min", "value_max", "stored_bytes", "content_sha256",
+         "spacing_z_mm", "spacing_y_mm", "spacing_x_mm", "affine_lps", "value_min", "value_max", "stored_bytes", "content_blake3",
          "parent_volume_id", "input_digest", "run_id"),
         ("volume_id",),
     ),

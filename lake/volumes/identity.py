@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.digests import blake3_hex
 from schemas.errors import InvalidInputError
 
 #: Enough of SHA-256 (128 bits) for a name without collisions, short enough for a path.
@@ -18,29 +19,30 @@ ID_DIGITS: Final = 32
 
 
 def array_digest(*arrays: NDArray[Any] | None) -> str:
-    """SHA-256 (hexadecimal) over dtype, shape and little-endian C-ordered bytes of the arrays.
+    """BLAKE3 (hexadecimal) over dtype, shape and little-endian C-ordered bytes of the arrays.
 
     Examples
     --------
     >>> array_digest(np.zeros((1, 1, 2), np.int16)) == array_digest(np.zeros((1, 2, 1), np.int16))
     False
     """
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array is None:
-            digest.update(b"none;")
-            continue
-        digest.update(f"{array.dtype.name}{tuple(array.shape)};".encode())
-        little = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
-        # plane by plane if they are not in order: a copy of a whole volume costs as much again
-        for part in [little] if little.flags.c_contiguous else little:
-            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+    return blake3_hex(part for array in arrays for part in _parts(array))
 
 
-def volume_id(content_sha256: str, metadata: Mapping[str, object]) -> str:
+def _parts(array: NDArray[Any] | None) -> Iterator[bytes | memoryview]:
+    if array is None:
+        yield b"none;"
+        return
+    yield f"{array.dtype.name}{tuple(array.shape)};".encode()
+    little = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
+    # plane by plane if they are not in order: a copy of a whole volume costs as much again
+    for part in [little] if little.flags.c_contiguous else little:
+        yield np.ascontiguousarray(part).reshape(-1).view(np.uint8).data
+
+
+def volume_id(content_blake3: str, metadata: Mapping[str, object]) -> str:
     """Name of a volume: digest of its content digest and its metadata."""
-    text = canonical_json({"content": content_sha256, "metadata": dict(metadata)})
+    text = canonical_json({"content": content_blake3, "metadata": dict(metadata)})
     return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 

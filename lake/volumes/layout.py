@@ -18,7 +18,7 @@ from lake.volumes.group import GroupWriter, bytes_codec, little_endian
 from schemas.geometry import Geometry
 
 #: Version of this layout, in the attributes of every volume.
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 DIMS: Final = ("z", "y", "x")
 DIMS_4D: Final = ("t", *DIMS)
 CHUNK: Final = 64
@@ -99,7 +99,7 @@ def add_line(
         codecs=[bytes_codec(values.dtype)],
         dimensions=(dimensions,) if isinstance(dimensions, str) else dimensions,
         attributes=attributes,
-        chunk=[little_endian(values).tobytes()],
+        chunk=[(0, little_endian(values).tobytes())],
     )
 
 

@@ -74,7 +74,7 @@ def read_mask(root: str, path: str) -> MaskVolume:
 
 
 def volume_digest(root: str, path: str) -> str:
-    """SHA-256 of a volume's content, computed from what is on disk.
+    """BLAKE3 of a volume's content, computed from what is on disk.
 
     Raises
     ------
@@ -89,10 +89,10 @@ def volume_digest(root: str, path: str) -> str:
     return array_digest(*(_values(group, n, path) if n in group else None for n in names))
 
 
-def is_intact(root: str, path: str, content_sha256: str) -> bool:
+def is_intact(root: str, path: str, content_blake3: str) -> bool:
     """Tell whether the volume is there and its content has this digest."""
     try:
-        return volume_digest(root, path) == content_sha256
+        return volume_digest(root, path) == content_blake3
     except (NotFoundInLakeError, StorageError):
         return False
 

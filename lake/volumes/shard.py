@@ -7,6 +7,7 @@ directly; reading, and the array's metadata, stay with Zarr.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +17,7 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-from lake.volumes.group import bytes_codec, little_endian
+from lake.volumes.group import Piece, bytes_codec, little_endian
 
 _EMPTY: Final = np.uint64(2**64 - 1)
 #: Measured: zstd takes 0.75 of its time with Blosc's own choice, LZ4 a little less than with it.
@@ -30,15 +31,18 @@ _SMALL_BYTES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Compressor:
-    """Blosc with bitshuffle, by the element size.
+    """Blosc after a shuffle by the element size.
 
     Parameters
     ----------
     name : str
         Blosc's name of the algorithm.
+    by_bit : bool
+        Put together bits of the same weight, otherwise bytes.
     """
 
     name: str
+    by_bit: bool = True
 
     def codec(self, dtype: np.dtype[Any]) -> dict[str, object]:
         """Metadata of the codec."""
@@ -46,7 +50,7 @@ class Compressor:
             "typesize": dtype.itemsize,
             "cname": self.name,
             "clevel": _LEVEL,
-            "shuffle": "bitshuffle",
+            "shuffle": "bitshuffle" if self.by_bit else "shuffle",
             "blocksize": _BLOCK_BYTES,
         }
         return {"name": "blosc", "configuration": settings}
@@ -54,8 +58,9 @@ class Compressor:
     def compress(self, chunk: NDArray[Any]) -> bytes:
         """Compress a contiguous chunk; nothing if all its bytes are zero."""
         packed: bytes = blosc.compress(
-            chunk, self.name.encode(), _LEVEL, blosc.BITSHUFFLE, blocksize=_BLOCK_BYTES,
-            typesize=chunk.itemsize,
+            chunk, self.name.encode(), _LEVEL,
+            blosc.BITSHUFFLE if self.by_bit else blosc.SHUFFLE,
+            blocksize=_BLOCK_BYTES, typesize=chunk.itemsize,
         )  # fmt: skip
         is_suspect = chunk.nbytes < _SMALL_BYTES or len(packed) < chunk.nbytes * _EMPTY_SHARE
         # by bytes, not by value: minus zero equals zero and must come back as it was
@@ -66,7 +71,26 @@ class Compressor:
 
 #: Three times as fast as `SMALL` at 1.05 to 1.3 times the size: for what is written every night.
 FAST: Final = Compressor("lz4")
+#: As `FAST`, for integers that leave the upper byte almost alone: real CT and MR are 10 % smaller
+#: than by bit, and noisy ones twice as fast; PET, which fills 15 bits, is 4 % larger.
+FAST_NARROW: Final = Compressor("lz4", by_bit=False)
 SMALL: Final = Compressor("zstd")
+#: Span of values up to which `FAST_NARROW` is the better choice.
+_NARROW_SPAN: Final = 2**13
+
+
+def fast_compressor(dtype: np.dtype[Any], span: float) -> Compressor:
+    """Choose between `FAST` and `FAST_NARROW`.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the values.
+    span : float
+        Largest minus smallest value.
+    """
+    is_narrow = dtype.kind in "iu" and dtype.itemsize > 1 and span < _NARROW_SPAN
+    return FAST_NARROW if is_narrow else FAST
 
 
 def sharding_codec(
@@ -84,7 +108,7 @@ def sharding_codec(
 
 def encode(
     values: NDArray[Any], chunk_shape: tuple[int, ...], compressor: Compressor
-) -> list[bytes]:
+) -> Iterator[Piece]:
     """Encode an array as a shard with its index at the start.
 
     Parameters
@@ -96,36 +120,50 @@ def encode(
     compressor : Compressor
         Of the chunks.
 
-    Returns
-    -------
-    list of bytes
-        Index (offset and length of every chunk, uint64, little-endian, with CRC-32C), then the
-        chunks: to be written one after the other. A chunk of zeros only has no bytes.
+    Yields
+    ------
+    Piece
+        The chunks one after the other, made as they are asked for: they may lie in memory that was
+        used before, and a shard is never in memory as a whole. A chunk of zeros only has no bytes.
+        Last, for offset 0, the index (offset and length of every chunk, uint64, little-endian) and
+        its CRC-32C.
 
     References
     ----------
     Zarr enhancement proposal 2, "sharding codec".
     """
-    encoded = [compressor.compress(chunk) for chunk in _chunks(little_endian(values), chunk_shape)]
-    lengths = np.array([len(chunk) for chunk in encoded], dtype=np.uint64)
-    header = 16 * len(encoded) + 4
-    starts = header + np.cumsum(lengths) - lengths
-    index = np.stack([starts, lengths], axis=1).astype("<u8")
-    index[lengths == 0] = _EMPTY
+    n_chunks = math.prod(-(-n // c) for n, c in zip(values.shape, chunk_shape, strict=True))
+    index = np.full((n_chunks, 2), _EMPTY, dtype="<u8")
+    offset = index.nbytes + 4
+    for place, chunk in zip(index, _chunks(little_endian(values), chunk_shape), strict=True):
+        packed = compressor.compress(chunk)
+        if packed:
+            place[:] = offset, len(packed)
+            yield offset, packed
+            offset += len(packed)
     table = index.tobytes()
-    checksum = int(google_crc32c.value(table)).to_bytes(4, "little")
-    return [table, checksum, *encoded]
+    yield 0, table + int(google_crc32c.value(table)).to_bytes(4, "little")
 
 
 def _chunks(values: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """Contiguous chunks in C order, each valid until the next one is asked for."""
-    grid = tuple(-(-n // c) for n, c in zip(values.shape, shape, strict=True))
+    """Contiguous chunks in C order, each valid until the next one is asked for.
+
+    All chunks of a row (along the last dim) are cut from a copy that fits the processor's cache:
+    half the time of cutting each from the volume, of whose lines it has a small part only.
+    """
+    *grid, n_last = (-(-n // c) for n, c in zip(values.shape, shape, strict=True))
+    *outer, width = shape
+    row = np.empty((*outer, values.shape[-1]), values.dtype)
     chunk = np.empty(shape, values.dtype)
     for position in np.ndindex(*grid):
-        part = values[
-            tuple(slice(i * c, (i + 1) * c) for i, c in zip(position, shape, strict=True))
-        ]
-        if part.shape != shape:
-            chunk[...] = 0
-        chunk[tuple(slice(n) for n in part.shape)] = part
-        yield chunk
+        cut = tuple(slice(i * c, (i + 1) * c) for i, c in zip(position, outer, strict=True))
+        part = values[cut]
+        if part.shape != row.shape:
+            row[...] = 0
+        row[tuple(slice(n) for n in part.shape)] = part
+        for i in range(n_last):
+            piece = row[..., i * width : (i + 1) * width]
+            if piece.shape != shape:
+                chunk[...] = 0
+            chunk[..., : piece.shape[-1]] = piece
+            yield chunk

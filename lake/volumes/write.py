@@ -29,7 +29,7 @@ class _Plan:
     geometry: Geometry
     value_unit: str
     dtype: str
-    content_sha256: str
+    content_blake3: str
     value_range: tuple[float, float]
     attributes: Mapping[str, object]
     profile_id: str | None = None
@@ -87,14 +87,16 @@ def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
         If it cannot be written.
     """
     lines = (volume.rescale_slope, volume.rescale_intercept, volume.suv_factor)
+    ends = _plane_ends(volume.stored)
+    compressor = shard.fast_compressor(volume.stored.dtype, float(ends[1].max() - ends[0].min()))
     plan = _Plan(
         zone="raw",
         series_uid=series_uid,
         geometry=volume.geometry,
         value_unit=volume.value_unit,
         dtype=volume.stored.dtype.name,
-        content_sha256=array_digest(volume.stored, *lines),
-        value_range=_rescaled_range(volume),
+        content_blake3=array_digest(volume.stored, *lines),
+        value_range=_rescaled_range(volume, ends),
         attributes=volume.attributes,
         part=volume.part,
         frames=volume.frames,
@@ -109,7 +111,7 @@ def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
                 layout.add_line(group, name, line.astype(np.float64), along)
         _add_frame_times(group, volume.frames)
         about = {"long_name": "stored pixel values", "units": "1"}
-        layout.add_volume_array(group, "stored", volume.stored, about, compressor=shard.FAST)
+        layout.add_volume_array(group, "stored", volume.stored, about, compressor=compressor)
         return {}
 
     return _store(volumes_root, plan, fill)
@@ -159,7 +161,7 @@ def write_standard(
         geometry=volume.geometry,
         value_unit=volume.value_unit,
         dtype="float32",
-        content_sha256=array_digest(values),
+        content_blake3=array_digest(values),
         value_range=_finite_range(values),
         attributes={**volume.attributes, "levels": levels},
         profile_id=profile_id,
@@ -198,7 +200,7 @@ def write_mask(
         geometry=volume.geometry,
         value_unit="1",
         dtype=volume.labels.dtype.name,
-        content_sha256=array_digest(volume.labels),
+        content_blake3=array_digest(volume.labels),
         value_range=(float(volume.labels.min()), float(volume.labels.max())),
         attributes=volume.attributes,
         profile_id=profile_id,
@@ -217,13 +219,13 @@ def write_mask(
 def _store(root: str, plan: _Plan, fill: Callable[[GroupWriter], dict[str, object]]) -> Row:
     """Write a volume unless it is there; `fill` adds its arrays and returns further attributes."""
     metadata = plan.metadata
-    name = volume_id(plan.content_sha256, metadata)
+    name = volume_id(plan.content_blake3, metadata)
     path = layout.relative_path(plan.zone, plan.series_uid, name)
     described = {
         "tracerlake": {
             **metadata,
             "volume_id": name,
-            "content_sha256": plan.content_sha256,
+            "content_blake3": plan.content_blake3,
             "code_version": _code_version(),
         }
     }
@@ -232,7 +234,7 @@ def _store(root: str, plan: _Plan, fill: Callable[[GroupWriter], dict[str, objec
         group.finish(fill(group) | described)
 
     # What is there already was written by another worker, or by an earlier run that perhaps died.
-    if is_intact(root, path, plan.content_sha256):
+    if is_intact(root, path, plan.content_blake3):
         stores.touch(root, path)
     else:
         stores.discard(root, path)
@@ -260,15 +262,19 @@ def _row(plan: _Plan, name: str, path: str, size: int) -> Row:
         "value_min": plan.value_range[0],
         "value_max": plan.value_range[1],
         "stored_bytes": size,
-        "content_sha256": plan.content_sha256,
+        "content_blake3": plan.content_blake3,
         "parent_volume_id": plan.parent_volume_id,
     }
 
 
-def _rescaled_range(volume: RawVolume) -> tuple[float, float]:
+def _plane_ends(stored: NDArray[Any]) -> NDArray[np.float64]:
+    """Smallest and largest stored value of each plane, (2, planes)."""
     # slice by slice, so that the second look finds the values in the cache
-    planes = volume.stored.reshape(-1, *volume.stored.shape[-2:])
-    ends = np.array([(plane.min(), plane.max()) for plane in planes], dtype=np.float64).T
+    planes = stored.reshape(-1, *stored.shape[-2:])
+    return np.array([(plane.min(), plane.max()) for plane in planes], dtype=np.float64).T
+
+
+def _rescaled_range(volume: RawVolume, ends: NDArray[np.float64]) -> tuple[float, float]:
     ends = ends * volume.rescale_slope.ravel() + volume.rescale_intercept.ravel()
     if np.isfinite(ends).all():  # slopes may be negative
         return float(ends.min()), float(ends.max())

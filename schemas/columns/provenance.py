@@ -43,7 +43,7 @@ COLUMNS = (
         unit="ns",
         volatile=True,
     ),
-    C("content_sha256", "string", "SHA-256 of the content (hexadecimal)."),
+    C("content_blake3", "string", "BLAKE3 of the content, 256 bits (hexadecimal)."),
     C("sop_class_uid", "string", "What kind of DICOM object.", source="SOPClassUID (0008,0016)"),
     C(
         "sop_instance_uid",

@@ -83,7 +83,7 @@ def convert_contours(
     if not used:
         raise RejectedObjectError("missing_attribute", "no usable structure set in the series")
     row = common_row(
-        headers[0], context.clean(headers[0]), "contours", [o.sha256 for o in used], context
+        headers[0], context.clean(headers[0]), "contours", [o.digest for o in used], context
     )
     row["referenced_series_uid"] = _only(regions.references)
     findings = partial_series_findings(row, book.reasons(), None, len(used))

@@ -101,7 +101,7 @@ def _quantified(assembled: Assembled, context: Context) -> _Quantified:
 
 def _row(parts: Sequence[_Quantified], context: Context) -> Row:
     main = parts[0]
-    digests = {o.item.ref.uri: o.sha256 for part in parts for o in part.assembled.objects}
+    digests = {o.item.ref.uri: o.digest for part in parts for o in part.assembled.objects}
     row = common_row(main.original, main.clean[0], "image", digests.values(), context)
     row = image_row(main.original, main.clean, main.suv, row)
     factors = _factors(main)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from schemas.digests import blake3_hex
 from schemas.errors import RejectedObjectError
 from schemas.records import ScannedObject, SeriesGroup
 from tasks.ingest.limits import Limits
@@ -31,13 +31,13 @@ class LoadedObject:
         What the look at the header found.
     data : bytes
         The content.
-    sha256 : str
-        Its digest, hexadecimal.
+    digest : str
+        Of the content; see `schemas.digests`.
     """
 
     item: ScannedObject
     data: bytes
-    sha256: str
+    digest: str
 
     def beginning(self, n_bytes: int) -> LoadedObject:
         """Return the object with only the first bytes of its content, to let go of the pixels."""
@@ -72,8 +72,8 @@ def load_objects(
         except RejectedObjectError as error:
             book.reject(item, error)
             continue
-        loaded = LoadedObject(item, data, hashlib.sha256(data).hexdigest())
-        book.note_digest(item, loaded.sha256)
+        loaded = LoadedObject(item, data, blake3_hex([data]))
+        book.note_digest(item, loaded.digest)
         if item.kind != group.kind:
             book.reject(
                 item,
@@ -84,9 +84,9 @@ def load_objects(
             continue
         uid = item.sop_instance_uid or item.ref.uri
         if uid not in kept:
-            kept[uid] = loaded.sha256
+            kept[uid] = loaded.digest
             yield loaded
-        elif kept[uid] == loaded.sha256:
+        elif kept[uid] == loaded.digest:
             book.duplicate(item)
         else:
             book.reject(

@@ -23,7 +23,7 @@ def file_row(
     *,
     detail: str = "",
     attributes: Sequence[str] = (),
-    content_sha256: str | None = None,
+    content_blake3: str | None = None,
 ) -> Row:
     """Row of the `files` table for one input object.
 
@@ -42,7 +42,7 @@ def file_row(
     attributes : sequence of str
         DICOM keywords that the reason is about; empty: those that `detail` names, or else those
         that the reason always involves.
-    content_sha256 : str or None
+    content_blake3 : str or None
         Digest of the content, if it was read; otherwise that of `item`.
 
     Returns
@@ -56,7 +56,7 @@ def file_row(
         "uri": None if pseudonymiser.replaces else ref.uri,
         "size_bytes": ref.size_bytes,
         "modified_ns": ref.modified_ns,
-        "content_sha256": content_sha256 or scanned.content_sha256,
+        "content_blake3": content_blake3 or scanned.content_blake3,
         "sop_class_uid": scanned.sop_class_uid,
         "sop_instance_uid": _uid(scanned.sop_instance_uid, pseudonymiser),
         "series_instance_uid": _uid(scanned.series_instance_uid, pseudonymiser),
@@ -139,9 +139,9 @@ class OutcomeBook:
     _verdicts: dict[str, _Verdict] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
 
-    def note_digest(self, item: ScannedObject, content_sha256: str) -> None:
+    def note_digest(self, item: ScannedObject, content_blake3: str) -> None:
         """Remember the digest of an object's content."""
-        self._digests[item.ref.uri] = content_sha256
+        self._digests[item.ref.uri] = content_blake3
 
     def reject(self, item: ScannedObject, error: RejectedObjectError) -> None:
         """Quarantine an object, or ignore it where the reason is one of no interest."""
@@ -191,5 +191,5 @@ class OutcomeBook:
             pseudonymiser,
             detail=verdict.detail,
             attributes=verdict.attributes,
-            content_sha256=self._digests.get(item.ref.uri),
+            content_blake3=self._digests.get(item.ref.uri),
         )

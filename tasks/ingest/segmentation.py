@@ -88,7 +88,7 @@ def convert_segmentation(
     if not opened:
         raise RejectedObjectError("missing_attribute", "no usable segmentation in the series")
     header = opened[0].header
-    digests = [o.loaded.sha256 for o in opened]
+    digests = [o.loaded.digest for o in opened]
     row = common_row(header, context.clean(header), "segmentation", digests, context)
     references = {o.reference for o in opened}
     row["referenced_series_uid"] = references.pop() if len(references) == 1 else None

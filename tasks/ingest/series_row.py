@@ -39,7 +39,7 @@ def common_row(
     kind : str
         ``image``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
     digests : iterable of str
-        SHA-256 of the objects that were used.
+        Of the contents of the objects that were used.
     context : Context
         Pseudonyms and profile.
     """
@@ -127,9 +127,9 @@ def suv_columns(suv: SuvDerivation) -> Row:
     }
 
 
-def input_digest(content_sha256: Iterable[str], profile: str) -> str:
+def input_digest(content_blake3: Iterable[str], profile: str) -> str:
     """Digest of the contents and of everything that decides what becomes of them."""
-    text = "\n".join([f"conversion {CONVERSION_VERSION}", profile, *sorted(content_sha256)])
+    text = "\n".join([f"conversion {CONVERSION_VERSION}", profile, *sorted(content_blake3)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import lake
 from lake.settings import SETTINGS_FILE
-from schemas.tables import TABLES
+from schemas.tables import LAKE_FORMAT, TABLES
 
 
 def tracerlake(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -64,7 +64,7 @@ def test_no_lake_there(tmp_path: Path) -> None:
 
 def test_a_lake_of_a_newer_version(empty_lake: Path) -> None:
     settings = empty_lake / SETTINGS_FILE
-    settings.write_text(settings.read_text().replace("format = 1", "format = 999"))
+    settings.write_text(settings.read_text().replace(f"format = {LAKE_FORMAT}", "format = 999"))
     fails(tracerlake("tables", empty_lake), "999", "newer")
 
 

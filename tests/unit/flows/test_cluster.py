@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from flows.cluster import open_cluster, stream
+from flows.cluster import ClusterOnDemand, open_cluster, stream
 from schemas.errors import ClusterError, InvalidInputError
 
 pytestmark = pytest.mark.xdist_group("dask")
@@ -78,6 +78,24 @@ def test_a_job_that_kills_its_worker_twice_is_given_up() -> None:
 def test_an_address_that_does_not_answer_says_what_to_do() -> None:
     with pytest.raises(ClusterError, match="dask scheduler"), open_cluster("tcp://127.0.0.1:9"):
         pass
+
+
+def test_a_cluster_on_demand_waits_for_work() -> None:
+    with ClusterOnDemand("tcp://127.0.0.1:9"):
+        pass  # nobody is there, and nobody was needed
+    with (
+        ClusterOnDemand("tcp://127.0.0.1:9") as cluster,
+        pytest.raises(ClusterError, match="dask scheduler"),
+    ):
+        _ = cluster.client
+
+
+def test_a_cluster_on_demand_starts_once_and_ends() -> None:
+    with ClusterOnDemand(workers=1) as cluster:
+        client = cluster.client
+        assert cluster.client is client
+        assert [d.result for d in stream(client, double, [3])] == [6]
+    assert client.status == "closed"
 
 
 def test_an_address_that_is_none_is_refused() -> None:

@@ -81,6 +81,13 @@ def test_a_newer_lake_asks_for_a_newer_tracerlake(empty_lake: Path, tmp_path: Pa
         lake.open(tmp_path)
 
 
+def test_a_lake_from_before_the_first_release_says_so(empty_lake: Path, tmp_path: Path) -> None:
+    text = (empty_lake / "tracerlake.toml").read_text()
+    (tmp_path / "tracerlake.toml").write_text(text.replace(f"format = {LAKE_FORMAT}", "format = 1"))
+    with pytest.raises(LakeVersionError, match="ingest again"):
+        lake.open(tmp_path)
+
+
 def test_unwritable_lakes_say_so(
     empty_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

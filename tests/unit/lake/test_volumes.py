@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,32 @@ def test_one_shard_with_its_index_at_the_start(tmp_path: Path, raw: RawVolume) -
     )
     inner = codec["configuration"]["codecs"][1]["configuration"]
     assert (inner["cname"], inner["clevel"], inner["shuffle"], inner["typesize"]) == (
-        "lz4", 1, "bitshuffle", 2,
+        "lz4", 1, "shuffle", 2,
     )  # fmt: skip
     assert len([p for p in (folder / "stored").rglob("*") if p.is_file()]) == 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shuffle"),
+    [
+        (-1024, 3071, "shuffle"),
+        (0, 8191, "shuffle"),
+        (0, 8192, "bitshuffle"),
+        (-4096, 4096, "bitshuffle"),
+    ],
+)
+def test_narrow_values_are_shuffled_by_byte(
+    tmp_path: Path, raw: RawVolume, low: int, high: int, shuffle: str
+) -> None:
+    stored = raw.stored.astype(np.int16)
+    stored[...] = low
+    stored[0, 0, 0] = high
+    row = write_raw(str(tmp_path), "1.2", replace(raw, stored=stored))
+    folder = tmp_path / str(row["volume_path"])
+    about = json.loads((folder / "stored" / "zarr.json").read_text())
+    inner = about["codecs"][0]["configuration"]["codecs"][1]["configuration"]
+    assert inner["shuffle"] == shuffle
+    np.testing.assert_array_equal(read_raw(str(tmp_path), str(row["volume_path"])).stored, stored)
 
 
 def test_any_zarr_reader_gets_a_labelled_array(tmp_path: Path, raw: RawVolume) -> None:

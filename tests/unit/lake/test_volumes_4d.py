@@ -49,7 +49,7 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.rescale_slope, volume.rescale_slope)
     assert back.frames is not None
     np.testing.assert_array_equal(back.frames.start_s, [0.0, 10.0, 30.0])
-    assert volume_digest(str(tmp_path), str(row["volume_path"])) == row["content_sha256"]
+    assert volume_digest(str(tmp_path), str(row["volume_path"])) == row["content_blake3"]
 
 
 @pytest.mark.parametrize(
