@@ -27,6 +27,7 @@ bench: setup  ## Measure against peers; writes benchmarks/RESULTS.md
 
 docs: setup  ## Regenerate the reference pages and build the site
 	@$(PY) tools/reference.py
+	@$(PY) -m tests.support.standard_table
 	@.venv/bin/mkdocs build --strict --quiet
 
 clean:  ## Remove everything that was made here
