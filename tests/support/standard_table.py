@@ -52,8 +52,8 @@ _STRICTER: Final = (
     "attribute which an IOD demands (type 1 or 2) need not stay as a dummy or empty."
 )
 _SHIFTED: Final = (
-    "Retain Longitudinal Temporal Information with Modified Dates (days): shifted back by the patient's "
-    "whole weeks, so that intervals survive."
+    "Retain Longitudinal Temporal Information with Modified Dates (days): shifted back by the "
+    "patient's whole weeks, so that intervals survive."
 )
 _TIME: Final = (
     "Retain Longitudinal Temporal Information with Modified Dates (times): the time of day stays "
@@ -68,7 +68,8 @@ _SINGLE: Final = {
     "ReferencedStudySequence": "References between objects stay: items are cleaned and their UIDs "
     "mapped, as the table itself allows for the image references (X/Z/U*).",
     "TimezoneOffsetFromUTC": "Retain Longitudinal Temporal Information with Modified Dates "
-    "(offset): an offset of a form that DICOM defines stays, since date-times cannot be compared without it.",
+    "(offset): an offset of a form that DICOM defines stays, since date-times cannot be "
+    "compared without it.",
 }
 
 
