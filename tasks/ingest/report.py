@@ -68,7 +68,7 @@ def convert_report(
         headers.append(without(dataset, _BULK))
     if not used:
         raise _no_measurements()
-    digests = [o.sha256 for o in used]
+    digests = [o.digest for o in used]
     row = common_row(headers[0], context.clean(headers[0]), "report", digests, context)
     row["referenced_series_uid"] = _only_series(rows.measurements)
     return Conversion(

@@ -69,7 +69,7 @@ def convert_value_map(
         headers.append(without(dataset, _BULK))
     if not used:
         raise RejectedObjectError("missing_attribute", "no usable value mapping in the series")
-    digests = [o.sha256 for o in used]
+    digests = [o.digest for o in used]
     row = common_row(headers[0], context.clean(headers[0]), "value_map", digests, context)
     series = {str(m["mapped_series_uid"]) for m in maps if m["mapped_series_uid"]}
     row["referenced_series_uid"] = series.pop() if len(series) == 1 else None
