@@ -8,27 +8,67 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import secrets
 import sqlite3
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from lake.key_files import (
+    SECRET_FILE,
+    make_folder,
+    read_or_make_secret,
+    refuse_inside_lake,
+    refuse_wide,
+)
 from lake.settings import SETTINGS_FILE
-from schemas.errors import InvalidInputError, StorageError
+from schemas.errors import StorageError
 
-SECRET_FILE: Final = "secret.key"  # noqa: S105 - a file name
+__all__ = ["REIDENTIFICATION_FILE", "SECRET_FILE", "KeyStore", "Lookup", "Original"]
+
 REIDENTIFICATION_FILE: Final = "reidentification.sqlite"
-SECRET_BYTES: Final = 32
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS patients (
     patient_key TEXT PRIMARY KEY, issuer TEXT NOT NULL, patient_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS uids (pseudonym TEXT PRIMARY KEY, original TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS locations (file_key TEXT PRIMARY KEY, uri TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS lookups (
+    looked_up_at TEXT NOT NULL, account TEXT NOT NULL, pseudonym TEXT NOT NULL,
+    kind TEXT NOT NULL, reason TEXT NOT NULL);
 """
+
+
+class Original(NamedTuple):
+    """What is behind a pseudonym.
+
+    Parameters
+    ----------
+    pseudonym : str
+        As asked for.
+    kind : str
+        ``patient``, ``uid``, ``file`` or ``unknown``.
+    original : str
+        Patient ID, UID or place; empty if unknown.
+    issuer : str
+        Of a patient ID.
+    """
+
+    pseudonym: str
+    kind: str
+    original: str = ""
+    issuer: str = ""
+
+
+class Lookup(NamedTuple):
+    """One line of the log of re-identifications; it holds no identity."""
+
+    looked_up_at: datetime
+    account: str
+    pseudonym: str
+    kind: str
+    reason: str
 
 
 class KeyStore:
@@ -63,11 +103,11 @@ class KeyStore:
             If it cannot be made, or the secret in it is damaged.
         """
         folder = Path(key_dir).expanduser().resolve()
-        _refuse_inside_lake(folder)
+        refuse_inside_lake(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_wide(folder, 0o700)
-            secret = _read_or_make_secret(folder)
+            make_folder(folder)
+            refuse_wide(folder, 0o700)
+            secret = read_or_make_secret(folder)
             store = cls(folder, secret)
             store._prepare()
         except OSError as error:
@@ -118,11 +158,58 @@ class KeyStore:
         row = self._first("SELECT uri FROM locations WHERE file_key = ?", file_key)
         return row[0] if row else None
 
+    def reidentify(
+        self, pseudonyms: Iterable[str], *, account: str, reason: str = ""
+    ) -> list[Original]:
+        """Look up what is behind pseudonyms, and log that it was done.
+
+        Parameters
+        ----------
+        pseudonyms : iterable of str
+            Patient keys, pseudonymised UIDs (study, series) or file keys.
+        account : str
+            Who asks.
+        reason : str
+            Why, for the log.
+
+        Returns
+        -------
+        list of Original
+            In the order asked. The log has been written before.
+
+        Raises
+        ------
+        StorageError
+            If the log cannot be written: then nothing is told.
+        """
+        found = [self._original(pseudonym) for pseudonym in pseudonyms]
+        now = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        self._insert(
+            "INSERT INTO lookups VALUES (?, ?, ?, ?, ?)",
+            [(now, account, o.pseudonym, o.kind, reason) for o in found],
+        )
+        return found
+
+    def lookups(self) -> list[Lookup]:
+        """Who looked up which pseudonym and when, oldest first."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT * FROM lookups ORDER BY rowid").fetchall()
+        return [Lookup(datetime.fromisoformat(at), *rest) for at, *rest in rows]
+
+    def _original(self, pseudonym: str) -> Original:
+        if patient := self.patient(pseudonym):
+            return Original(pseudonym, "patient", patient[1], patient[0])
+        if uid := self.original_uid(pseudonym):
+            return Original(pseudonym, "uid", uid)
+        if uri := self.location(pseudonym):
+            return Original(pseudonym, "file", uri)
+        return Original(pseudonym, "unknown")
+
     def _prepare(self) -> None:
-        if not self._database.exists():
+        if not self._database.exists() and not self._database.is_symlink():
             # made by us, so that SQLite never creates it (and its journal) with a wider umask
             os.close(os.open(self._database, os.O_CREAT | os.O_RDWR, 0o600))
-        _refuse_wide(self._database, 0o600)
+        refuse_wide(self._database, 0o600)
         with self._connected() as connection:
             connection.executescript(_SCHEMA)
 
@@ -142,54 +229,3 @@ class KeyStore:
                 yield connection
         except sqlite3.Error as error:
             raise StorageError(f"{self._database} cannot be used: {error}") from error
-
-
-def _refuse_inside_lake(folder: Path) -> None:
-    for parent in (folder, *folder.parents):
-        if (parent / SETTINGS_FILE).exists():
-            raise InvalidInputError(
-                f"the key folder {folder} lies inside the lake {parent}; whoever gets the lake "
-                f"would get its key. Set key_dir in {SETTINGS_FILE} or TRACERLAKE_KEY_DIR to a "
-                "folder outside it."
-            )
-
-
-def _refuse_wide(path: Path, allowed: int) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & ~allowed:
-        raise InvalidInputError(
-            f"{path} has mode {mode:04o}, so that others may read it; "
-            f"run: chmod {allowed:04o} {path}"
-        )
-
-
-def _read_or_make_secret(folder: Path) -> bytes:
-    path = folder / SECRET_FILE
-    if not path.exists():
-        _make_secret(path)
-    _refuse_wide(path, 0o600)
-    secret = path.read_bytes()
-    if len(secret) != SECRET_BYTES:
-        raise StorageError(
-            f"{path} holds {len(secret)} bytes instead of {SECRET_BYTES}; restore it from a backup "
-            "(a new key would give every patient a second pseudonym)"
-        )
-    return secret
-
-
-def _make_secret(path: Path) -> None:
-    # A link either takes the name with all 32 bytes behind it or fails because another process
-    # was first: no reader ever sees half a key, and no key is ever replaced.
-    temporary = path.with_name(f".{SECRET_FILE}-{secrets.token_hex(8)}")
-    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return
-    finally:
-        temporary.unlink()
