@@ -46,11 +46,14 @@ def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
     """Size and time of every object the lake has an outcome for, by file key.
 
     What a source did not deliver, and what waits for the rest of its series, is left out, so that
-    it is asked for again.
+    it is asked for again; so is Secondary Capture once the settings allow it.
     """
+    again = "coalesce(reason_code, '') IN ('source_unavailable', 'series_incomplete')"
+    if lk.settings.secondary_capture != "refuse":
+        # refused unopened, under the setting of that day; what its content ruled out names a tag
+        again += " OR (coalesce(reason_code, '') = 'secondary_capture' AND reason_tags IS NULL)"
     rows = lk.sql(
-        "SELECT file_key, size_bytes, modified_ns FROM files "
-        "WHERE coalesce(reason_code, '') NOT IN ('source_unavailable', 'series_incomplete')"
+        f"SELECT file_key, size_bytes, modified_ns FROM files WHERE NOT ({again})"  # noqa: S608
     ).fetchall()
     return {key: (size, modified) for key, size, modified in rows}
 

@@ -200,7 +200,8 @@ def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
 def _scan(session: IngestSession, refs: list[ObjectRef], name: str) -> list[ScannedObject]:
     scanned: list[ScannedObject] = []
     with stage(name, len(refs)) as progress:
-        function = partial(scan_batch, session.context.connections)
+        grey = session.lk.settings.secondary_capture
+        function = partial(scan_batch, session.context.connections, grey)
         for done in stream(session.cluster.client, function, batches(refs, _SCAN_BATCH)):
             scanned.extend(done.result if done.result is not None else _unscannable(done))
             progress.advance(name, len(done.job))

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -88,6 +88,10 @@ class LakeSettings(BaseSettings):
         Where Parquet files and volumes lie; None for ``tables/`` and ``volumes/`` in the folder.
     deidentify : bool
         False only for phantoms and public data.
+    secondary_capture : str
+        ``refuse``: Secondary Capture is ignored, since identity may be burned into its pixels;
+        ``monochrome``: grey ones are kept as planar images, each with a finding. Those that say
+        that identity is burned in are refused in any case.
     centres : dict
         Institution name as in DICOM to centre code. It stays in the settings file; tables hold
         only the codes.
@@ -112,6 +116,7 @@ class LakeSettings(BaseSettings):
     data: str | None = None
     volumes: str | None = None
     deidentify: bool = True
+    secondary_capture: Literal["refuse", "monochrome"] = "refuse"
     centres: dict[str, str] = Field(default_factory=dict)
     key_dir: Path | None = None
     limits: Limits = Field(default_factory=Limits)

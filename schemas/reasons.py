@@ -71,7 +71,8 @@ IGNORED_KINDS: Final[dict[str, str]] = {
     "not_dicom": "Not a DICOM file.",
     "dicomdir": "A DICOMDIR index.",
     "empty_file": "A file of zero bytes.",
-    "secondary_capture": "Secondary Capture: may have identity burned into its pixels.",
+    "secondary_capture": "Secondary Capture: may have identity burned into its pixels. The setting "
+    'secondary_capture = "monochrome" keeps grey ones.',
     "localizer": "Localizer, scout or derived projection image.",
     "no_pixels": "An object without pixel data, contours or measurements (presentation state, ...).",
     "report_without_measurements": "A report or a selection of key images, without image measurements.",

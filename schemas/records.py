@@ -45,7 +45,7 @@ class ScannedObject:
     attributes : tuple of str
         DICOM keywords that the reason is about; see `schemas.errors.RejectedObjectError`.
     kind : str or None
-        ``image``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
+        ``image``, ``planar``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
     instance_number : int or None
         Usually along the slices: objects read in this order need not be sorted afterwards.
     """

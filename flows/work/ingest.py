@@ -52,10 +52,12 @@ class StoredSeries:
     identity: Mapping[str, str] = field(default_factory=dict)
 
 
-def scan_batch(connections: Connections, refs: tuple[ObjectRef, ...]) -> list[ScannedObject]:
+def scan_batch(
+    connections: Connections, secondary_capture: str, refs: tuple[ObjectRef, ...]
+) -> list[ScannedObject]:
     """Look at the headers of a batch of objects."""
     with ObjectReader(connections) as reader:
-        return [scan_object(ref, reader) for ref in refs]
+        return [scan_object(ref, reader, secondary_capture=secondary_capture) for ref in refs]
 
 
 def convert_and_store(context: IngestContext, group: SeriesGroup) -> StoredSeries:

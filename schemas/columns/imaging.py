@@ -38,7 +38,11 @@ SERIES = (
         "PT, CT, MR, NM, RTSTRUCT, SEG, SR, RWV.",
         source="Modality (0008,0060)",
     ),
-    C("series_kind", "string", "image, contours, segmentation, report or value_map."),
+    C(
+        "series_kind",
+        "string",
+        "image, planar (projections: no volume), contours, segmentation, report or value_map.",
+    ),
     C("is_spect", "bool", "True for SPECT, also when stored as a PET object."),
     C(
         "study_datetime",

@@ -30,7 +30,8 @@ _TECHNIQUE = _words(
     xspect xspectquant quant spectquant flash flash3d evolution dl deep learning denoised aice ir
     idose safire admire asir brain2d whole3d counts suv suvbw bqml bq ml becquerels becquerel
     milliliter millilitre per gram grams kilogram hu hounsfield unit units count second seconds
-    minute minutes percent standardized uptake value weight
+    minute minutes percent standardized uptake value weight energy window photopeak peak scatter
+    antero postero anteroposterior posteroanterior
     """
 )
 

@@ -10,6 +10,7 @@ from schemas.reasons import Outcome
 CT_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 MR_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.4"
 NM_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.20"
+RETIRED_NM_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.5"
 PET_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.128"
 RT_STRUCTURE_SET: Final = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -27,7 +28,11 @@ DOSE_REPORT_CLASSES: Final = frozenset(_REPORT_PREFIX + end for end in ("67", "6
 SLICE_CLASSES: Final = frozenset({CT_IMAGE, MR_IMAGE, PET_IMAGE})
 SEGMENTATION_CLASSES: Final = frozenset({SEGMENTATION, LABEL_MAP_SEGMENTATION})
 
-_SECONDARY_CAPTURE_PREFIX = "1.2.840.10008.5.1.4.1.1.7"
+NM_CLASSES: Final = frozenset({NM_IMAGE, RETIRED_NM_IMAGE})
+
+_SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
+#: Secondary Capture that may hold grey values: of any kind, 8-bit, 16-bit.
+_GREY_CAPTURES: Final = frozenset(_SECONDARY_CAPTURE + end for end in ("", ".2", ".3"))
 #: Classes with pixels or surfaces that a later version may read.
 _UNSUPPORTED: Final = frozenset(
     {
@@ -37,7 +42,6 @@ _UNSUPPORTED: Final = frozenset(
         "1.2.840.10008.5.1.4.1.1.4.2",  # MR Spectroscopy
         "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Colour
         "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR
-        "1.2.840.10008.5.1.4.1.1.5",  # Nuclear Medicine (retired)
         "1.2.840.10008.5.1.4.1.1.30",  # Parametric Map
         "1.2.840.10008.5.1.4.1.1.66.5",  # Surface Segmentation
         "1.2.840.10008.5.1.4.1.1.128.1",  # Legacy Converted Enhanced PET
@@ -47,6 +51,8 @@ _UNSUPPORTED: Final = frozenset(
 )
 _PROJECTIONS: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP", "MINIP"})
 _TOMOGRAPHIC_NM: Final = frozenset({"RECON TOMO", "RECON GATED TOMO"})
+#: Every frame a projection: what the camera saw from one side (PS3.3 C.8.4.9.1.1).
+_PLANAR_NM: Final = frozenset({"STATIC", "WHOLE BODY", "DYNAMIC", "GATED", "TOMO", "GATED TOMO"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,17 @@ _BY_CLASS: Final = {
 }
 
 
-def classify(sop_class_uid: str, image_type: tuple[str, ...], n_frames: int) -> Classification:
+def is_secondary_capture(sop_class_uid: str) -> bool:
+    """Tell the Secondary Capture classes from all others."""
+    return sop_class_uid == _SECONDARY_CAPTURE or sop_class_uid.startswith(f"{_SECONDARY_CAPTURE}.")
+
+
+def classify(
+    sop_class_uid: str,
+    image_type: tuple[str, ...],
+    n_frames: int,
+    secondary_capture: str = "refuse",
+) -> Classification:
     """Say what becomes of an object.
 
     Parameters
@@ -85,12 +101,14 @@ def classify(sop_class_uid: str, image_type: tuple[str, ...], n_frames: int) -> 
         Values of Image Type (0008,0008), upper case.
     n_frames : int
         Number of Frames (0028,0008), 1 if absent.
+    secondary_capture : str
+        ``refuse``, or ``monochrome`` to take grey Secondary Capture for planar images.
 
     Returns
     -------
     Classification
-        Kind ``image``, ``contours``, ``segmentation``, ``report`` or ``value_map``; or IGNORED /
-        QUARANTINED.
+        Kind ``image``, ``planar``, ``contours``, ``segmentation``, ``report`` or ``value_map``; or
+        IGNORED / QUARANTINED.
 
     Examples
     --------
@@ -101,12 +119,12 @@ def classify(sop_class_uid: str, image_type: tuple[str, ...], n_frames: int) -> 
     """
     if sop_class_uid in SLICE_CLASSES:
         return _classify_slice(image_type, n_frames)
-    if sop_class_uid == NM_IMAGE:
+    if sop_class_uid in NM_CLASSES:
         return _classify_nm(image_type)
     if sop_class_uid in _UNSUPPORTED:
         return _unsupported(f"SOP class {sop_class_uid}")
-    if sop_class_uid.startswith(_SECONDARY_CAPTURE_PREFIX):
-        return _ignored("secondary_capture")
+    if is_secondary_capture(sop_class_uid):
+        return _classify_capture(sop_class_uid, secondary_capture)
     is_report = sop_class_uid.startswith(_REPORT_PREFIX)
     other = "report_without_measurements" if is_report else "no_pixels"
     return _BY_CLASS.get(sop_class_uid, _ignored(other))
@@ -123,6 +141,8 @@ def _classify_slice(image_type: tuple[str, ...], n_frames: int) -> Classificatio
 def _classify_nm(image_type: tuple[str, ...]) -> Classification:
     """NM objects hold projections, dynamics and tomograms alike; only tomograms are volumes.
 
+    Objects of the retired class seldom say what they hold; those that do are read the same way.
+
     References
     ----------
     DICOM PS3.3 C.8.4.9.1.1 (Image Type value 3).
@@ -130,7 +150,20 @@ def _classify_nm(image_type: tuple[str, ...]) -> Classification:
     form = image_type[2] if len(image_type) > 2 else "absent"
     if form in _TOMOGRAPHIC_NM:
         return Classification("image")
+    if form in _PLANAR_NM:
+        return Classification("planar")
     return _unsupported(f"NM image of type {form if form.isascii() else 'unknown'}", "ImageType")
+
+
+def _classify_capture(sop_class_uid: str, secondary_capture: str) -> Classification:
+    """Refuse by default; whether an object is grey and unmarked is seen when it is read."""
+    if secondary_capture != "monochrome":
+        return _ignored("secondary_capture")
+    if sop_class_uid in _GREY_CAPTURES:
+        return Classification("planar")
+    return Classification(
+        None, Outcome.IGNORED, "secondary_capture", "colour or single bits", ("SOPClassUID",)
+    )
 
 
 def _unsupported(detail: str, *attributes: str) -> Classification:

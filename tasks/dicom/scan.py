@@ -35,7 +35,9 @@ class HeadReader(Protocol):
         ...
 
 
-def scan_object(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
+def scan_object(
+    ref: ObjectRef, reader: HeadReader, *, secondary_capture: str = "refuse"
+) -> ScannedObject:
     """Read the header of an object and classify it. Never raises for what the object holds.
 
     Parameters
@@ -44,6 +46,8 @@ def scan_object(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
         Where the object lies.
     reader : HeadReader
         Reads its first bytes.
+    secondary_capture : str
+        As `tasks.dicom.kinds.classify` takes it.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def scan_object(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
         With `kind` and identifiers if it is to be converted, otherwise with outcome and reason.
     """
     try:
-        return _scan(ref, reader)
+        return _scan(ref, reader, secondary_capture)
     except RejectedObjectError as error:
         ignored = error.reason_code in IGNORED_KINDS
         outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED
@@ -62,7 +66,7 @@ def scan_object(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
         return ScannedObject(ref, Outcome.QUARANTINED, "unreadable", type(error).__name__)
 
 
-def _scan(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
+def _scan(ref: ObjectRef, reader: HeadReader, secondary_capture: str) -> ScannedObject:
     head = reader.read_head(ref.uri, HEAD_BYTES)
     if not head:
         return ScannedObject(ref, Outcome.IGNORED, "empty_file")
@@ -72,7 +76,7 @@ def _scan(ref: ObjectRef, reader: HeadReader) -> ScannedObject:
     if layout.media_class_uid == MEDIA_DIRECTORY:
         return ScannedObject(ref, Outcome.IGNORED, "dicomdir", sop_class_uid=MEDIA_DIRECTORY)
     elements = _identifying_elements(ref, reader, head, layout)
-    return _scanned(ref, elements, layout)
+    return _scanned(ref, elements, layout, secondary_capture)
 
 
 def _identifying_elements(
@@ -94,7 +98,9 @@ def _identifying_elements(
     return DatasetElements(parse_dataset(reader.read_head(ref.uri, MAX_HEADER_BYTES)))
 
 
-def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObject:
+def _scanned(
+    ref: ObjectRef, elements: Elements, layout: Layout, secondary_capture: str
+) -> ScannedObject:
     sop_class = elements.text(tags.SOP_CLASS_UID) or layout.media_class_uid
     if not sop_class:
         if not layout.has_magic:  # a chance likeness of the first bytes, not a broken object
@@ -105,7 +111,7 @@ def _scanned(ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObjec
     image_type = tuple(
         v.strip().upper() for v in (elements.text(tags.IMAGE_TYPE) or "").split("\\")
     )
-    found = classify(sop_class, image_type, _n_frames(elements))
+    found = classify(sop_class, image_type, _n_frames(elements), secondary_capture)
     instance, series = elements.text(tags.SOP_INSTANCE_UID), elements.text(tags.SERIES_UID)
     known = ScannedObject(
         ref,

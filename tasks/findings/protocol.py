@@ -65,7 +65,7 @@ def protocol_findings(series_row: Row, volume_row: Row | None) -> list[Row]:
     >>> [(f["rule_id"], f["severity"], f["observed_value"]) for f in protocol_findings(row, None)]
     [('UPT-1', 'fail', 126.0)]
     """
-    if series_row.get("modality") != "PT":
+    if series_row.get("modality") != "PT" or series_row.get("series_kind", "image") != "image":
         return []
     return [
         finding_row(

@@ -17,6 +17,7 @@ from tasks.ingest.image import convert_image
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject, WholeReader, load_objects
 from tasks.ingest.outcomes import OutcomeBook
+from tasks.ingest.planar import convert_planar
 from tasks.ingest.report import convert_report
 from tasks.ingest.segmentation import convert_segmentation
 from tasks.ingest.value_map import convert_value_map
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 Converter = Callable[[Iterable[LoadedObject], Context, OutcomeBook], Conversion]
 _CONVERTERS: Final[Mapping[str, Converter]] = {
     "image": convert_image,
+    "planar": convert_planar,
     "contours": convert_contours,
     "segmentation": convert_segmentation,
     "report": convert_report,

@@ -150,9 +150,13 @@ def _unit(header: Dataset, suv: SuvDerivation) -> str:
     return suv.value_unit or "1"
 
 
+def repeated_columns(row: Row) -> Attributes:
+    """Columns of a series row that its volumes repeat, so that they can be read without tables."""
+    return {name: row[name] for name in _REPEATED if row.get(name) is not None}
+
+
 def _attributes(row: Row, part: _Quantified, context: Context) -> Attributes:
-    said = {**row, **suv_columns(part.suv)}
-    found: Attributes = {name: said[name] for name in _REPEATED if said.get(name) is not None}
+    found = repeated_columns({**row, **suv_columns(part.suv)})
     padding = values.number(part.original, "PixelPaddingValue")
     if padding is not None:
         found["pixel_padding_value"] = int(padding)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from schemas.errors import RejectedObjectError
-from tasks.dicom.kinds import NM_IMAGE
+from tasks.dicom.kinds import NM_CLASSES
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.open_slice import OpenSlice, SliceOpener
@@ -17,7 +17,7 @@ from tasks.ingest.planes import PlaneStore
 #: Opens a multi-frame object as the slices that it holds.
 FrameOpener = Callable[[LoadedObject, Limits], list[OpenSlice]]
 _MULTI_FRAME: Final[Mapping[str, FrameOpener]] = {
-    NM_IMAGE: open_tomogram,
+    **dict.fromkeys(NM_CLASSES, open_tomogram),
 }
 
 

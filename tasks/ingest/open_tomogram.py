@@ -13,6 +13,7 @@ from schemas.errors import RejectedObjectError
 from schemas.geometry import FloatArray
 from tasks.dicom import tags, values
 from tasks.dicom.elements import DatasetElements
+from tasks.dicom.nm_vectors import frame_vector
 from tasks.dicom.parse import parse_dataset
 from tasks.dicom.pixels import decoded_pixels, mask_unused_bits
 from tasks.dicom.slices import (
@@ -60,7 +61,7 @@ def open_tomogram(loaded: LoadedObject, limits: Limits) -> list[OpenSlice]:
 
     References
     ----------
-    DICOM PS3.3 C.8.4.8 (NM Multi-frame), C.8.4.11 (Multi-gated Acquisition), C.8.4.15
+    DICOM PS3.3 C.8.4.8 (NM Multi-frame), C.8.4.13 (Multi-gated Acquisition), C.8.4.15
     (Reconstruction).
     """
     dataset = parse_dataset(loaded.data, with_pixels=True)
@@ -113,7 +114,7 @@ def _counted(dataset: Dataset, n_frames: int) -> NDArray[np.int64]:
 
     A vector that is absent counts nothing, but for the slices of an ungated tomogram.
     """
-    found = [_vector(dataset, keyword, n_frames) for keyword in _VECTORS]
+    found = [frame_vector(dataset, keyword, n_frames) for keyword in _VECTORS]
     n_slices = values.number(dataset, "NumberOfSlices")
     if found[2] is None:
         if any(v is not None for v in found) or (n_slices or n_frames) != n_frames:
@@ -128,17 +129,6 @@ def _counted(dataset: Dataset, n_frames: int) -> NDArray[np.int64]:
             "invalid_attribute", "frame vectors do not count the frames", _VECTORS
         )
     return counts
-
-
-def _vector(dataset: Dataset, keyword: str, n_frames: int) -> NDArray[np.int64] | None:
-    texts = [str(v) for v in values.values_of(dataset, keyword)]
-    if not texts:
-        return None
-    if len(texts) != n_frames or not all(t.isdecimal() and int(t) > 0 for t in texts):
-        raise RejectedObjectError(
-            "invalid_attribute", f"{keyword}: expected {n_frames} counts from 1, got {len(texts)}"
-        )
-    return np.array([int(t) for t in texts], dtype=np.int64)
 
 
 def _planes(dataset: Dataset) -> _Planes:

@@ -37,7 +37,7 @@ def common_row(
     original, clean : Dataset
         A header of the series as it came, and de-identified.
     kind : str
-        ``image``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
+        ``image``, ``planar``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
     digests : iterable of str
         Of the contents of the objects that were used.
     context : Context

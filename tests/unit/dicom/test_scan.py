@@ -94,7 +94,7 @@ def test_dicomdir() -> None:
         ("1.2.840.10008.5.1.4.1.1.128", ["DERIVED", "PRIMARY", "MIP"], Outcome.IGNORED,
          "localizer"),
         ("1.2.840.10008.5.1.4.1.1.130", ["ORIGINAL"], Outcome.QUARANTINED, "unsupported_object"),
-        ("1.2.840.10008.5.1.4.1.1.20", ["ORIGINAL", "PRIMARY", "STATIC"], Outcome.QUARANTINED,
+        ("1.2.840.10008.5.1.4.1.1.20", ["DERIVED", "PRIMARY", "CURVE"], Outcome.QUARANTINED,
          "unsupported_object"),
     ],
 )  # fmt: skip
