@@ -101,6 +101,7 @@ def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
     Returns
     -------
     ndarray, (frame, y, x)
+        Without bits outside the image, with the sign extended.
 
     Raises
     ------
@@ -129,4 +130,25 @@ def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
             "undecodable_pixels", f"expected shape {shape}, decoded {array.shape}"
         )
     reshaped: StoredArray = array.reshape(shape)
-    return reshaped
+    if syntax.is_compressed:
+        return _with_sign(reshaped, form)
+    return mask_unused_bits(reshaped, form)
+
+
+def _with_sign(decoded: StoredArray, form: PixelFormat) -> StoredArray:
+    """Extend the sign of decoded values where the codec knew of none.
+
+    Codecs hold nothing but the image, so no bit is masked: a lossy one may overshoot the range,
+    and masking would make its highest value the lowest.
+
+    References
+    ----------
+    DICOM PS3.5 section 8.2 and 8.2.3 (the sign of JPEG-LS is in the data set only).
+    """
+    half = 1 << (form.bits_stored - 1)
+    if not form.is_signed or form.bits_stored == form.bits_allocated:
+        return decoded
+    if int(decoded.min()) < 0 or int(decoded.max()) < half:
+        return decoded
+    extended: StoredArray = np.where(decoded >= half, decoded - 2 * half, decoded)
+    return extended

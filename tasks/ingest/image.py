@@ -19,6 +19,7 @@ from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import partial_series_findings, series_finding, stack_findings
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
+from tasks.ingest.lossy import lossy_findings
 from tasks.ingest.open_image import open_images
 from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.planes import PlaneStore
@@ -178,5 +179,6 @@ def _findings(row: Row, parts: Sequence[_Quantified], book: OutcomeBook) -> list
         row, book.reasons(), int(declared) if declared else None, len(assembled[0].stored)
     )
     found += stack_findings(row, [(a.geometry, a.label) for a in assembled])
+    found += lossy_findings(row, [h.dataset for a in assembled for h in a.headers])
     unique = {str(f["finding_id"]): f for f in found}
     return list(unique.values())

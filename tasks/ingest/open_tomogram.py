@@ -15,7 +15,7 @@ from tasks.dicom import tags, values
 from tasks.dicom.elements import DatasetElements
 from tasks.dicom.nm_vectors import frame_vector
 from tasks.dicom.parse import parse_dataset
-from tasks.dicom.pixels import decoded_pixels, mask_unused_bits
+from tasks.dicom.pixels import decoded_pixels
 from tasks.dicom.slices import (
     PixelFormat,
     SliceHeader,
@@ -75,7 +75,7 @@ def open_tomogram(loaded: LoadedObject, limits: Limits) -> list[OpenSlice]:
     counts = _counted(dataset, form.n_frames)
     planes = _planes(dataset)
     slope, intercept = becquerel_mapping(dataset) or read_rescale(elements)
-    frames = mask_unused_bits(decoded_pixels(dataset, form), form)
+    frames = decoded_pixels(dataset, form)
     del dataset.PixelData
     gate_ms = _gate_ms(dataset)
     uid = elements.text(tags.SOP_INSTANCE_UID) or ""

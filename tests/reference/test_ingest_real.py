@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 from schemas.records import ConvertedSeries, ObjectRef
 from schemas.volume import RawVolume
 from tasks.deidentify.pseudonyms import Pseudonymiser
+from tasks.dicom.elements import DatasetElements
 from tasks.dicom.grouping import group_series
+from tasks.dicom.parse import parse_dataset
+from tasks.dicom.pixels import decoded_pixels
 from tasks.dicom.scan import scan_object
+from tasks.dicom.slices import read_pixel_format
 from tasks.ingest.convert import Limits, convert_series
 from tasks.segment.masks import mask_to_grid
 from tasks.sources.folder import FolderSource
@@ -264,6 +268,18 @@ def test_jpeg_lossless_slice(reference_data: Data) -> None:
     np.testing.assert_array_equal(converted.raw[0].stored[0], expected)
     np.testing.assert_array_equal(converted.raw[0].stored[1], expected)
     assert converted.rows["series"][0]["suv_status"] == "suv"
+
+
+def test_planar_image_in_two_syntaxes_has_the_same_pixels(reference_data: Data) -> None:
+    """The same acquisition in RLE and in reversible JPEG 2000; 0 to 278 as published."""
+    found = []
+    for path in sorted(reference_data("nm-planar").glob("*.dcm")):
+        ds = parse_dataset(path.read_bytes(), with_pixels=True)
+        found.append(decoded_pixels(ds, read_pixel_format(DatasetElements(ds))))
+    first, second = found
+    assert first.shape == (1, 1024, 256)
+    assert (first.min(), first.max()) == (0, 278)
+    np.testing.assert_array_equal(first, second)
 
 
 def test_compressed_and_planar_objects_end_in_an_outcome(reference_data: Data) -> None:
