@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from schemas.records import ConvertedSeries
 from tasks.dicom.kinds import CT_IMAGE
