@@ -48,7 +48,10 @@ def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
     What a source did not deliver, and what waits for the rest of its series, is left out, so that
     it is asked for again; so is Secondary Capture once the settings allow it.
     """
-    again = "coalesce(reason_code, '') IN ('source_unavailable', 'series_incomplete')"
+    again = (
+        "coalesce(reason_code, '') IN "
+        "('source_unavailable', 'series_incomplete', 'pseudonym_missing')"
+    )
     if lk.settings.secondary_capture != "refuse":
         # refused unopened, under the setting of that day; what its content ruled out names a tag
         again += " OR (coalesce(reason_code, '') = 'secondary_capture' AND reason_tags IS NULL)"

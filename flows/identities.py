@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from flows.pseudonym_lists import refuse_split_patients, with_site_list
 from lake import LakeSettings
 from lake.keys import KeyStore
 from tasks.deidentify.pseudonyms import IdentityPseudonymiser, Pseudonymiser, Pseudonyms
@@ -11,10 +12,20 @@ from tasks.ingest.limits import Limits
 
 
 def pseudonymiser(settings: LakeSettings, keys: KeyStore) -> Pseudonyms:
-    """Pseudonyms by the lake's key, or plain identifiers where de-identification is off."""
-    if settings.deidentify:
-        return Pseudonymiser(keys.secret, settings.centres)
-    return IdentityPseudonymiser(settings.centres)
+    """Pseudonyms by the lake's key and the site's list, or plain identifiers.
+
+    Raises
+    ------
+    InvalidInputError
+        If the site's list cannot be used.
+    ConflictError
+        If it would give patients of the lake another key.
+    """
+    if not settings.deidentify:
+        return IdentityPseudonymiser(settings.centres)
+    pseudonyms = with_site_list(Pseudonymiser(keys.secret, settings.centres), settings)
+    refuse_split_patients(keys, pseudonyms)
+    return pseudonyms
 
 
 def ingest_limits(settings: LakeSettings) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -24,6 +24,7 @@ from flows.committing import (
 from flows.discovery import Discovery, batches, discover, known_files, to_convert
 from flows.growing import KnownObject, incomplete_series, known_objects
 from flows.identities import ingest_limits, pseudonymiser, remember
+from flows.issuers import Issuers
 from flows.linking import link_ct
 from flows.opaque import opaque
 from flows.outdated import reopen_outdated
@@ -63,6 +64,7 @@ class IngestSession:
     source_names: dict[str, str] = field(default_factory=dict)
     sibling_names: dict[str, str | None] = field(default_factory=dict)
     sibling_uris: list[str] = field(default_factory=list)
+    issuers: Issuers = field(default_factory=Issuers)
 
 
 @flow(name="ingest", persist_result=False, validate_parameters=False)
@@ -73,6 +75,7 @@ def ingest(
     dask_address: str | None = None,
     workers: int | None = None,
     centre: str | None = None,
+    issuer: str | None = None,
 ) -> dict[str, int]:
     """Take everything new or changed at `sources` into the lake.
 
@@ -88,6 +91,8 @@ def ingest(
         Processes of the local cluster.
     centre : str or None
         Centre code for everything in this call; None: from the settings or the institution.
+    issuer : str or None
+        Issuer of patient IDs where objects name none, for sources that declare no other.
 
     Returns
     -------
@@ -105,6 +110,9 @@ def ingest(
         ClusterOnDemand(dask_address, workers=workers) as cluster,
     ):
         session = _session(lk, cluster, log, centre)
+        session.issuers = Issuers(lk.settings.sources, issuer or "")
+        for place in sources:
+            session.issuers.refuse_change(session.keys, lk.settings.lake_id, place)
         opened = open_sources(sources, session.context.connections)
         found = _discover(session, opened)
         retrieve_objects(opaque(opened), opaque(found))
@@ -238,9 +246,19 @@ def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObjec
     _postpone(session, [s for s in scanned if uid(str(s.series_instance_uid)) in blocked])
     usable = [*scanned, *to_convert(looked_at)]
     groups = group_series([s for s in usable if uid(str(s.series_instance_uid)) not in blocked])
-    done = _converted(session, groups)
+    done = _converted(session, [_with_issuer(session, group) for group in groups])
     for batch in timed_batches(done, BATCH_SERIES, BATCH_SECONDS):
         commit_batch(opaque(session), opaque(batch))
+
+
+def _with_issuer(session: IngestSession, group: SeriesGroup) -> SeriesGroup:
+    """Give a group the issuer of its source, for objects that name none."""
+    if not session.issuers.is_any:
+        return group
+    file_key = session.context.pseudonymiser.file_key
+    names = (_source_name(session, file_key(o.ref.uri)) for o in group.objects)
+    found = (session.issuers.of(name) for name in names)
+    return replace(group, default_issuer=next((i for i in found if i), ""))
 
 
 def _known_siblings(

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS patients (
     patient_key TEXT PRIMARY KEY, issuer TEXT NOT NULL, patient_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS uids (pseudonym TEXT PRIMARY KEY, original TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS locations (file_key TEXT PRIMARY KEY, uri TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS lookups (
     looked_up_at TEXT NOT NULL, account TEXT NOT NULL, pseudonym TEXT NOT NULL,
     kind TEXT NOT NULL, reason TEXT NOT NULL);
@@ -157,6 +158,22 @@ class KeyStore:
         """URI behind a file key, or None."""
         row = self._first("SELECT uri FROM locations WHERE file_key = ?", file_key)
         return row[0] if row else None
+
+    def patients(self) -> list[tuple[str, str, str]]:
+        """(patient_key, issuer, patient_id) of all patients known."""
+        with self._connected() as connection:
+            return connection.execute(
+                "SELECT patient_key, issuer, patient_id FROM patients ORDER BY patient_key"
+            ).fetchall()
+
+    def note(self, name: str) -> str | None:
+        """Return what was noted under a name, such as which list of pseudonyms was used."""
+        row = self._first("SELECT value FROM notes WHERE name = ?", name)
+        return row[0] if row else None
+
+    def set_note(self, name: str, value: str) -> None:
+        """Note a value under a name, instead of what was there."""
+        self._insert("INSERT OR REPLACE INTO notes VALUES (?, ?)", [(name, value)])
 
     def reidentify(
         self, pseudonyms: Iterable[str], *, account: str, reason: str = ""

@@ -66,6 +66,37 @@ class Retry(BaseModel):
     lock_timeout_s: float = Field(default=120.0, ge=0)
 
 
+class PseudonymList(BaseModel):
+    """A site's own list of pseudonyms.
+
+    Parameters
+    ----------
+    file : Path
+        CSV, or an export of gPAS; outside the lake, mode 0600.
+    require_listed : bool
+        Refuse patients that are not in it (``pseudonym_missing``) rather than give them a keyed
+        pseudonym.
+    issuer : str
+        Issuer of the patient IDs in it that name none; empty: they stand for any issuer.
+    domain : str
+        Domain of gPAS, where the export has several.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Path
+    require_listed: bool = False
+    issuer: str = ""
+    domain: str = ""
+
+    @field_validator("file")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        if not value.expanduser().is_absolute():
+            raise ValueError("expected an absolute path")
+        return value
+
+
 class _KeyDirFromEnvironment(EnvSettingsSource):
     """``TRACERLAKE_KEY_DIR`` only: the environment must not turn one lake into another."""
 
@@ -98,6 +129,8 @@ class LakeSettings(BaseSettings):
     key_dir : Path or None
         Folder of the secret key and the re-identification table, outside the lake. Default:
         ``$TRACERLAKE_KEY_DIR``, then ``~/.config/tracerlake/keys/<lake_id>``.
+    pseudonyms : PseudonymList or None
+        The site's own list of pseudonyms; see `PseudonymList`.
     limits, retry
         See `Limits` and `Retry`.
     sources : dict
@@ -119,6 +152,7 @@ class LakeSettings(BaseSettings):
     secondary_capture: Literal["refuse", "monochrome"] = "refuse"
     centres: dict[str, str] = Field(default_factory=dict)
     key_dir: Path | None = None
+    pseudonyms: PseudonymList | None = None
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
     sources: dict[Annotated[str, Field(pattern=SOURCE_NAME)], SourceSettings] = Field(

@@ -42,6 +42,7 @@ QUARANTINE_REASONS: Final[dict[str, str]] = {
     "unsupported_object": "This kind of object is not yet read by this version.",
     "nonzero_intercept": "PET with a rescale intercept other than 0 is not defined by the standard.",
     "missing_reference": "The segmentation refers to an image series that is not in the lake.",
+    "pseudonym_missing": "The patient is not in the site's list of pseudonyms, which is required; add the patient, the next run takes the object in.",
     "deidentification_failed": "The object could not be de-identified safely, so nothing of it was kept.",
     "suv_changed_by_deidentification": "The SUV factor before and after de-identification differs.",
     "killed_workers": "Reading this series ended two workers; inspect it separately.",
@@ -64,6 +65,7 @@ REASON_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     "unsupported_object": ("SOPClassUID",),
     "nonzero_intercept": ("RescaleIntercept",),
     "missing_reference": ("ReferencedSeriesSequence",),
+    "pseudonym_missing": ("PatientID", "IssuerOfPatientID"),
 }
 
 #: Ignored: the object is fine and none of our business.

@@ -65,11 +65,18 @@ class ScannedObject:
 
 @dataclass(frozen=True, slots=True)
 class SeriesGroup:
-    """The objects of one series (original UID), in a stable order."""
+    """The objects of one series (original UID), in a stable order.
+
+    Parameters
+    ----------
+    default_issuer : str
+        Who issued the patient ID where the objects do not say; of the source.
+    """
 
     series_instance_uid: str
     kind: str
     objects: tuple[ScannedObject, ...]
+    default_issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,18 @@ AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=_AE_TITLE)]
 
 
 class _Declaration(BaseModel):
+    """What every source has.
+
+    Parameters
+    ----------
+    issuer : str
+        Who issued the patient IDs of objects that name no Issuer of Patient ID (0010,0021). Give one
+        to each source if centres may use the same numbers for different patients.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(default="", max_length=64)
 
 
 class FolderSettings(_Declaration):

@@ -48,6 +48,9 @@ def ingest(
         list[Path], typer.Argument(help="Names of declared sources, folders, archives or files.")
     ],
     centre: Annotated[str | None, typer.Option(help="Centre code of all of it.")] = None,
+    issuer: Annotated[
+        str | None, typer.Option(help="Issuer of patient IDs where objects name none.")
+    ] = None,
     dask: Dask = None,
     workers: Workers = None,
 ) -> None:
@@ -63,6 +66,7 @@ def ingest(
             dask_address=dask,
             workers=workers,
             centre=centre,
+            issuer=issuer,
         )
     _show_counts("Input objects", counts)
     if counts["n_files"] == counts["n_ignored"]:

@@ -40,11 +40,14 @@ class Context:
         Sizes.
     deidentify : bool
         True to take all rows and attributes from de-identified headers.
+    default_issuer : str
+        Issuer of patient IDs where the objects name none.
     """
 
     pseudonymiser: Pseudonyms
     limits: Limits
     deidentify: bool
+    default_issuer: str = ""
 
     @property
     def profile(self) -> str:
@@ -93,12 +96,15 @@ class Context:
         """Pseudonym of a UID, None if it is empty."""
         return self.pseudonymiser.uid(original) or None if original else None
 
+    def issuer(self, header: Dataset) -> str:
+        """Issuer of the patient ID of an original header, else that of the source."""
+        return values.text(header, "IssuerOfPatientID") or self.default_issuer
+
     def patient_key(self, header: Dataset) -> str:
         """Key of the patient of an original header; of the study if the patient has no ID."""
         patient_id = values.text(header, "PatientID")
         if patient_id:
-            issuer = values.text(header, "IssuerOfPatientID") or ""
-            return self.pseudonymiser.patient_key(patient_id, issuer)
+            return self.pseudonymiser.patient_key(patient_id, self.issuer(header))
         study = values.text(header, "StudyInstanceUID") or ""
         return self.pseudonymiser.study_patient_key(study)
 

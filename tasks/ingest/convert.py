@@ -66,7 +66,8 @@ def convert_series(
         Every object of the group has one row in ``files``. If the series cannot be used as a whole,
         that is the only table, and each object carries the reason.
     """
-    context, book = Context(pseudonymiser, limits, deidentify), OutcomeBook(group)
+    context = Context(pseudonymiser, limits, deidentify, group.default_issuer)
+    book = OutcomeBook(group)
     made = _convert(group, reader, context, book)
     rows: dict[str, list[Row]] = {name: list(table) for name, table in made.rows.items()}
     rows["files"] = book.rows(pseudonymiser)
@@ -75,8 +76,15 @@ def convert_series(
         rows=rows,
         raw=made.raw,
         masks=made.masks,
-        identity=made.identity,
+        identity=_with_issuer(made.identity, group.default_issuer),
     )
+
+
+def _with_issuer(identity: Mapping[str, str], default_issuer: str) -> Mapping[str, str]:
+    """Remember a patient under the issuer that the key was made with."""
+    if identity and default_issuer and not identity.get("issuer_of_patient_id"):
+        return {**identity, "issuer_of_patient_id": default_issuer}
+    return identity
 
 
 def _convert(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -257,13 +258,14 @@ def convert_all(
     pseudonymiser: Pseudonyms | None = None,
     limits: Limits | None = None,
     deidentify: bool = True,
+    default_issuer: str = "",
 ) -> list[ConvertedSeries]:
     """Scan, group and convert objects."""
     contents = [o if isinstance(o, bytes) else to_bytes(o) for o in objects]
     scanned, reader = scan_all(contents)
     return [
         convert_series(
-            group,
+            replace(group, default_issuer=default_issuer),
             reader=reader,
             pseudonymiser=pseudonymiser or Pseudonymiser(SECRET),
             limits=limits or Limits(),

@@ -19,6 +19,7 @@ from pydicom.uid import (
 
 from schemas.records import ConvertedSeries
 from schemas.tables import TABLES
+from tasks.deidentify.listed import ListedPseudonymiser
 from tasks.deidentify.pseudonyms import IdentityPseudonymiser, Pseudonymiser
 from tasks.dicom.kinds import CT_IMAGE, MR_IMAGE
 from tasks.ingest.limits import Limits
@@ -421,3 +422,28 @@ def test_other_kind_in_the_series_is_put_aside() -> None:
     odd.SeriesInstanceUID = SERIES
     odd.SOPInstanceUID = "1.2.3.4"
     assert reasons(convert_one([*pet_series(3), odd])) == ["ingested"] * 3 + ["invalid_attribute"]
+
+
+def test_patients_of_two_issuers_with_one_number_are_two() -> None:
+    """The issuer of the source counts where the object names none."""
+    keys = set()
+    for issuer in ("", "A", "B"):
+        converted = convert_one(list(pet_series(5)), default_issuer=issuer)
+        (row,) = converted.rows["series"]
+        keys.add(row["patient_key"])
+        assert converted.identity.get("issuer_of_patient_id", "") == issuer
+    assert len(keys) == 3
+    named = pet_series(5)
+    for ds in named:
+        ds.IssuerOfPatientID = "A"
+    (row,) = convert_one(list(named), default_issuer="B").rows["series"]
+    assert row["patient_key"] == Pseudonymiser(SECRET).patient_key(str(named[0].PatientID), "A")
+
+
+def test_without_a_required_pseudonym_nothing_is_kept() -> None:
+    strict = ListedPseudonymiser.with_list(Pseudonymiser(SECRET), {}, is_required=True)
+    converted = convert_one(list(pet_series(3)), pseudonymiser=strict)
+    assert reasons(converted) == ["pseudonym_missing"] * 3
+    assert set(converted.rows) == {"files"}
+    assert not converted.raw
+    assert not converted.identity
