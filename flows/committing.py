@@ -60,17 +60,19 @@ def publish_series(lk: Lake, log: RunLog, stored: list[StoredSeries]) -> None:
             if rows:
                 tx.replace(name, _stamped(log, name, rows), scope=_SCOPES[name])
 
-    lk.commit(write, message=log.message(f"{len(stored)} series"), author=author())
+    with log.clock.measuring("commit"):
+        lk.commit(write, message=log.message(f"{len(stored)} series"), author=author())
 
 
 def publish_files(lk: Lake, log: RunLog, rows: list[Row]) -> None:
     """Commit the outcomes of objects that are part of no series."""
     stamped = _stamped(log, "files", rows)
-    lk.commit(
-        lambda tx: tx.replace("files", stamped, scope=_SCOPES["files"]),
-        message=log.message(f"{len(rows)} objects without a series"),
-        author=author(),
-    )
+    with log.clock.measuring("commit"):
+        lk.commit(
+            lambda tx: tx.replace("files", stamped, scope=_SCOPES["files"]),
+            message=log.message(f"{len(rows)} objects without a series"),
+            author=author(),
+        )
 
 
 def _merge(stored: Iterable[StoredSeries]) -> dict[str, list[Row]]:

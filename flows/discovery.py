@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
+from flows.runs import SourceTally
 from lake import Lake
 from schemas.errors import InvalidInputError, SourceUnavailableError, TracerlakeError
 from schemas.records import ObjectRef, ScannedObject
@@ -29,17 +30,27 @@ class Discovery:
         The others, by file key.
     failures : list of TracerlakeError
         Of sources that could not be listed to their end; what they listed before is above.
+    tallies : list of SourceTally
+        How much of it each source had.
     """
 
     changed: list[ObjectRef] = field(default_factory=list)
     source_names: dict[str, str] = field(default_factory=dict)
     unchanged: dict[str, ObjectRef] = field(default_factory=dict)
     failures: list[TracerlakeError] = field(default_factory=list)
+    tallies: list[SourceTally] = field(default_factory=list)
 
     @property
     def n_files(self) -> int:
         """Objects looked at."""
         return len(self.changed) + len(self.unchanged)
+
+    def failed(self, source_name: str, error: TracerlakeError) -> None:
+        """Remember that a source did not give all it has."""
+        self.failures.append(error)
+        for tally in self.tallies:
+            if tally.name == source_name:
+                tally.error = told(error)
 
 
 def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
@@ -75,25 +86,41 @@ def discover(
     found = Discovery()
     seen: set[str] = set()
     for source in sources:
-        for ref in _listed(source, found.failures):
+        tally = SourceTally(source.name)
+        found.tallies.append(tally)
+        for ref in _listed(source, found, tally):
             key = file_key(ref.uri)
             if key in seen:
                 continue
             seen.add(key)
             if known.get(key) == (ref.size_bytes, ref.modified_ns):
                 found.unchanged[key] = ref
+                tally.n_unchanged += 1
             else:
+                tally.n_changed += 1
                 found.changed.append(ref)
                 found.source_names[ref.uri] = source.name
             advance(1)
     return found
 
 
-def _listed(source: Source, failures: list[TracerlakeError]) -> Iterator[ObjectRef]:
+def _listed(source: Source, found: Discovery, tally: SourceTally) -> Iterator[ObjectRef]:
     try:
         yield from source.objects()
     except (SourceUnavailableError, InvalidInputError) as error:
-        failures.append(error)
+        found.failures.append(error)
+        tally.error = told(error)
+
+
+def told(error: TracerlakeError) -> str:
+    """Sentence of a source's failure that may be shown to everyone.
+
+    A server's failure names its address. What is wrong with a place or a secret names a path, and
+    paths may hold a person's name: that sentence is for the log of whoever runs it.
+    """
+    if isinstance(error, SourceUnavailableError):
+        return str(error)
+    return "The source cannot be used as it is declared; the log of the run says why."
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

@@ -114,11 +114,15 @@ def ingest(
         for place in sources:
             session.issuers.refuse_change(session.keys, lk.settings.lake_id, place)
         opened = open_sources(sources, session.context.connections)
-        found = _discover(session, opened)
-        retrieve_objects(opaque(opened), opaque(found))
+        with log.clock.measuring("discover"):
+            found = _discover(session, opened)
+        with log.clock.measuring("retrieve"):
+            retrieve_objects(opaque(opened), opaque(found))
         if found.changed:
-            scanned = scan(opaque(session), opaque(found))
-            convert(opaque(session), opaque(found), opaque(scanned))
+            with log.clock.measuring("scan"):
+                scanned = scan(opaque(session), opaque(found))
+            with log.clock.measuring("convert"):
+                convert(opaque(session), opaque(found), opaque(scanned))
         _release(session, found)
         link_ct(lk, log)
         check_value_maps(lk, log)
@@ -160,6 +164,7 @@ def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
         session.context.pseudonymiser.file_key(uri): name
         for uri, name in found.source_names.items()
     }
+    session.log.sources = found.tallies
     session.log.count("n_files", found.n_files)
     session.log.count("n_unchanged", len(found.unchanged))
     for failure in found.failures:
@@ -183,13 +188,15 @@ def retrieve_objects(opened: list[Source], found: Discovery) -> None:
                 )  # fmt: skip
             except (SourceUnavailableError, InvalidInputError) as error:
                 get_run_logger().error("source %s: %s", source.name, error)
-                found.failures.append(error)
+                found.failed(source.name, error)
 
 
 def _release(session: IngestSession, found: Discovery) -> None:
     """Remove what was retrieved: all of it has its outcome in the lake now."""
+    reached = session.context.connections
+    session.log.input_bytes = sum(r.size_bytes or reached.size_bytes(r.uri) for r in found.changed)
     uris = [*(ref.uri for ref in found.changed), *session.sibling_uris]
-    session.context.connections.release(uri for uri in uris if is_remote(uri))
+    reached.release(uri for uri in uris if is_remote(uri))
 
 
 @task(name="scan headers", cache_policy=NO_CACHE, persist_result=False)
@@ -328,6 +335,7 @@ def commit_batch(session: IngestSession, batch: list[StoredSeries]) -> None:
     for series in batch:
         _count(session, series.rows.get("files", []))
         session.log.count("n_written", len(series.rows.get("volumes", [])))
+        session.log.n_series += len(series.rows.get("series", []))
 
 
 def _with_names(session: IngestSession, series: StoredSeries) -> StoredSeries:
@@ -350,7 +358,8 @@ def _count(session: IngestSession, files: Iterable[Row]) -> None:
     """Count outcomes of new and changed objects; known siblings count as unchanged."""
     for row in files:
         if str(row["file_key"]) in session.source_names:
-            session.log.count(f"n_{row['outcome']}")
+            reason = row["reason_code"]
+            session.log.count_outcome(str(row["outcome"]), None if reason is None else str(reason))
 
 
 def _report(log: RunLog) -> None:

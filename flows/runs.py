@@ -5,13 +5,15 @@ from __future__ import annotations
 import getpass
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from lake import Lake
+from flows.stage_clock import StageClock
+from lake import Lake, Transaction
 from schemas.records import Row
 
 _COUNTERS = (
@@ -23,6 +25,37 @@ _COUNTERS = (
     "n_ignored",
     "n_written",
 )
+#: Stages whose time has a column; all of them are stages of ingestion.
+_TIMED = ("discover", "retrieve", "scan", "convert", "commit")
+
+
+@dataclass
+class SourceTally:
+    """What one source of a run had: a row of `run_sources`.
+
+    Parameters
+    ----------
+    name : str
+        The user's own name for it, or its kind; never a path.
+    error : str or None
+        Why it could not be taken in to its end; see `told`.
+    """
+
+    name: str
+    n_changed: int = 0
+    n_unchanged: int = 0
+    error: str | None = None
+
+    def row(self, number: int) -> Row:
+        """Columns of `run_sources` except the run."""
+        return {
+            "source_number": number,
+            "source_name": self.name,
+            "n_files": self.n_changed + self.n_unchanged,
+            "n_changed": self.n_changed,
+            "n_unchanged": self.n_unchanged,
+            "source_error": self.error,
+        }
 
 
 def code_version() -> str:
@@ -51,15 +84,58 @@ class RunLog:
         Key of the run; also in the commit message of every snapshot it makes.
     counts : dict
         Counter columns of the `runs` table.
+    outcomes : Counter
+        New and changed input objects by outcome and reason code (empty: none).
+    sources : list of SourceTally
+        In the order of the call.
+    n_series, input_bytes : int
+        Converted series and size of the new and changed objects, for the rates.
+    clock : StageClock
+        Wall time by stage.
     """
 
     run_id: str
     flow_name: str
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTERS, 0))
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sources: list[SourceTally] = field(default_factory=list)
+    n_series: int = 0
+    input_bytes: int = 0
+    clock: StageClock = field(default_factory=StageClock)
 
     def count(self, counter: str, n: int = 1) -> None:
         """Add `n` to a counter."""
         self.counts[counter] += n
+
+    def count_outcome(self, outcome: str, reason_code: str | None) -> None:
+        """Count one new or changed input object by where it ended."""
+        self.count(f"n_{outcome}")
+        self.outcomes[outcome, reason_code or ""] += 1
+
+    def measures(self) -> Row:
+        """Times and rates up to now: columns of `runs`, empty for flows without timed stages."""
+        if not self.clock.seconds:
+            return {}
+        elapsed = self.clock.elapsed_s
+        changed = self.counts["n_files"] - self.counts["n_unchanged"]
+        return {
+            "n_series": self.n_series,
+            "input_bytes": self.input_bytes,
+            "elapsed_s": elapsed,
+            **{f"{name}_s": self.clock.seconds.get(name, 0.0) for name in _TIMED},
+            "objects_per_s": changed / elapsed,
+            "series_per_s": self.n_series / elapsed,
+            "megabytes_per_s": self.input_bytes / 1e6 / elapsed,
+        }
+
+    def details(self) -> dict[str, list[Row]]:
+        """Rows of `run_sources` and `run_outcomes`."""
+        outcomes: list[Row] = [
+            {"outcome": outcome, "reason_code": reason, "n_objects": n}
+            for (outcome, reason), n in sorted(self.outcomes.items())
+        ]
+        sources = [source.row(number) for number, source in enumerate(self.sources, start=1)]
+        return {"run_sources": self.stamp(sources), "run_outcomes": self.stamp(outcomes)}
 
     def message(self, what: str) -> str:
         """Commit message of a snapshot of this run."""
@@ -97,9 +173,9 @@ def run_record(
     try:
         yield log
     except BaseException:
-        _write(lk, log, row | log.counts | _end("failed"), "failed")
+        _write(lk, log, row | log.counts | log.measures() | _end("failed"), "failed")
         raise
-    _write(lk, log, row | log.counts | _end("completed"), "completed")
+    _write(lk, log, row | log.counts | log.measures() | _end("completed"), "completed")
 
 
 def _now() -> datetime:
@@ -111,8 +187,9 @@ def _end(state: str) -> Row:
 
 
 def _write(lk: Lake, log: RunLog, row: Row, what: str) -> None:
-    lk.commit(
-        lambda tx: tx.replace("runs", [row], scope=("run_id",), skip_unchanged=False),
-        message=log.message(what),
-        author=author(),
-    )
+    def change(tx: Transaction) -> None:
+        tx.replace("runs", [row], scope=("run_id",), skip_unchanged=False)
+        for table, rows in log.details().items():
+            tx.replace(table, rows, scope=("run_id",), skip_unchanged=False)
+
+    lk.commit(change, message=log.message(what), author=author())

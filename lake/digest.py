@@ -7,7 +7,7 @@ import duckdb
 from schemas.tables import STORED, Table
 
 #: Tables whose rows describe runs rather than data.
-EXCLUDED = ("runs",)
+EXCLUDED = ("runs", "run_sources", "run_outcomes")
 
 
 def content_digest(connection: duckdb.DuckDBPyConnection, alias: str) -> dict[str, str]:

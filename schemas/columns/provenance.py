@@ -27,6 +27,33 @@ COLUMNS = (
     C("n_quarantined", "int", "Input objects that are unusable, with a reason."),
     C("n_ignored", "int", "Input objects of no interest."),
     C("n_written", "int", "Series, volumes, ROIs or models written by the run."),
+    C("n_series", "int", "Series that the run converted (images, contours, segmentations)."),
+    C(
+        "input_bytes", "int", "Size of the new and changed input objects; 0 where a source does not say.",
+        unit="By", volatile=True,
+    ),
+    C("elapsed_s", "float", "Whole run, from start to end.", unit="s", volatile=True),
+    C("discover_s", "float", "Listing the sources and comparing with the lake.", unit="s", volatile=True),
+    C("retrieve_s", "float", "Waiting for archives that deliver to us (C-MOVE).", unit="s", volatile=True),
+    C("scan_s", "float", "Reading headers.", unit="s", volatile=True),
+    C(
+        "convert_s", "float", "Reading, converting and storing series, without the commits between them.",
+        unit="s", volatile=True,
+    ),
+    C("commit_s", "float", "Publishing rows.", unit="s", volatile=True),
+    C(
+        "objects_per_s", "float", "New and changed input objects per second of the whole run.",
+        unit="1/s", volatile=True,
+    ),
+    C("series_per_s", "float", "Series converted per second of the whole run.", unit="1/s", volatile=True),
+    C("megabytes_per_s", "float", "input_bytes per second of the whole run.", unit="MBy/s", volatile=True),
+    C("source_number", "int", "Position of the source in the call, from 1."),
+    C("n_changed", "int", "Input objects that were new or had changed."),
+    C(
+        "source_error", "string",
+        "Why the source could not be taken in to its end, as a sentence; null if it could. Without paths.",
+    ),
+    C("n_objects", "int", "Input objects that ended so."),
     C(
         "file_key",
         "string",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from schemas.sources import SourceSettings
 from tasks.sources.durable import make_folder, write_durably
-from tasks.sources.uris import parse_remote_uri
+from tasks.sources.uris import is_remote, parse_remote_uri
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,14 @@ class Connections:
         """Say whether an object has been retrieved."""
         path = self.place(uri)
         return path is not None and path.is_file()
+
+    def size_bytes(self, uri: str) -> int:
+        """Size of a retrieved object; 0 where it is not."""
+        path = self.place(uri) if is_remote(uri) else None
+        try:
+            return path.stat().st_size if path is not None else 0
+        except OSError:
+            return 0
 
     def release(self, uris: Iterable[str]) -> None:
         """Remove retrieved objects that are in the lake now."""
