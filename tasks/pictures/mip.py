@@ -24,6 +24,7 @@ from tasks.pictures.views import (
     draw_outline,
     draw_scale_bar,
     hide_frame,
+    seen_columns,
     to_patient,
 )
 from tasks.pictures.window import upper_limit
@@ -102,14 +103,10 @@ def _panel(view: str, turned: PatientArray, regions: PatientArray | None, projec
 
 def _without_air(panel: _Panel, limit: float) -> _Panel:
     """Cut off columns at both sides where nothing is seen."""
-    seen = (panel.values > limit).any(axis=0)
+    seen = panel.values > limit
     if panel.mask is not None:
-        seen |= panel.mask.any(axis=0)
-    found = np.flatnonzero(seen)
-    if not found.size:
-        return panel
-    margin = round(_AIR_MARGIN_MM / panel.column_mm)
-    keep = slice(max(int(found[0]) - margin, 0), int(found[-1]) + margin + 1)
+        seen |= panel.mask
+    keep = seen_columns(seen, round(_AIR_MARGIN_MM / panel.column_mm))
     mask = None if panel.mask is None else panel.mask[:, keep]
     return _Panel(panel.view, panel.values[:, keep], mask, panel.row_mm, panel.column_mm)
 

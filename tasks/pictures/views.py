@@ -49,14 +49,33 @@ def to_patient(values: NDArray[Any], geometry: Geometry) -> PatientArray:
     geometry : Geometry
         In any orientation; an oblique grid is shown along the nearest axes.
     """
-    directions = geometry.affine[:3, :3] / np.linalg.norm(geometry.affine[:3, :3], axis=0)
-    order = _nearest_axes(np.abs(directions))
-    axes = [2 - order[lps] for lps in (2, 1, 0)]
-    signs = [directions[lps, order[lps]] for lps in (2, 1, 0)]
+    axes = patient_axes(geometry)
+    signs = [geometry.affine[lps, 2 - axis] for lps, axis in zip((2, 1, 0), axes, strict=True)]
     turned = values.transpose(axes)
     flips = tuple(slice(None, None, 1 if sign > 0 else -1) for sign in signs)
     s, p, l = (geometry.spacing[axis] for axis in axes)  # noqa: E741 - L of LPS
     return PatientArray(turned[flips], (s, p, l))
+
+
+def patient_axes(geometry: Geometry) -> tuple[int, int, int]:
+    """Array axes (0 z, 1 y, 2 x) that run nearest to the patient's head, back and left."""
+    directions = geometry.affine[:3, :3] / np.linalg.norm(geometry.affine[:3, :3], axis=0)
+    left, back, head = (2 - axis for axis in _nearest_axes(np.abs(directions)))
+    return head, back, left
+
+
+def seen_columns(seen: NDArray[np.bool_], margin: int) -> slice:
+    """Columns from the first to the last with anything seen, and `margin` more on both sides.
+
+    Examples
+    --------
+    >>> seen_columns(np.array([[False, False, True, False, False, False]]), margin=1)
+    slice(1, 4, None)
+    """
+    found = np.flatnonzero(seen.any(axis=0))
+    if not found.size:
+        return slice(None)
+    return slice(max(int(found[0]) - margin, 0), int(found[-1]) + margin + 1)
 
 
 def _nearest_axes(weights: FloatArray) -> list[int]:
