@@ -91,6 +91,10 @@ class ClusterOnDemand:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    def start(self) -> None:
+        """Start now; errors as `client`."""
+        _ = self.client
+
     @property
     def client(self) -> Client:
         """Client of the running cluster.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from flows.runs import SourceTally
 from lake import Lake
@@ -14,6 +14,9 @@ from schemas.records import ObjectRef, ScannedObject
 from tasks.sources.base import Source
 
 T = TypeVar("T")
+
+#: Reasons that may pass by themselves: objects with one of them are looked at in every run.
+ASKED_AGAIN: Final = ("source_unavailable", "series_incomplete", "pseudonym_missing")
 
 
 @dataclass
@@ -39,11 +42,31 @@ class Discovery:
     unchanged: dict[str, ObjectRef] = field(default_factory=dict)
     failures: list[TracerlakeError] = field(default_factory=list)
     tallies: list[SourceTally] = field(default_factory=list)
+    _listed_by: dict[str, SourceTally] = field(default_factory=dict)
 
     @property
     def n_files(self) -> int:
         """Objects looked at."""
         return len(self.changed) + len(self.unchanged)
+
+    def add(self, key: str, ref: ObjectRef, tally: SourceTally, *, is_known: bool) -> None:
+        """Count a listed object; `is_known`: the lake has an outcome for it as it is."""
+        if is_known:
+            self.unchanged[key] = ref
+            self._listed_by[key] = tally
+            tally.n_unchanged += 1
+        else:
+            self.changed.append(ref)
+            self.source_names[ref.uri] = tally.name
+            tally.n_changed += 1
+
+    def reopen(self, key: str) -> None:
+        """Treat an unchanged object as changed; does nothing for others."""
+        ref = self.unchanged.pop(key, None)
+        if ref is not None:
+            tally = self._listed_by.pop(key)
+            tally.n_unchanged -= 1
+            self.add(key, ref, tally, is_known=False)
 
     def failed(self, source_name: str, error: TracerlakeError) -> None:
         """Remember that a source did not give all it has."""
@@ -59,15 +82,13 @@ def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
     What a source did not deliver, and what waits for the rest of its series, is left out, so that
     it is asked for again; so is Secondary Capture once the settings allow it.
     """
-    again = (
-        "coalesce(reason_code, '') IN "
-        "('source_unavailable', 'series_incomplete', 'pseudonym_missing')"
-    )
+    again = "list_contains($again, coalesce(reason_code, ''))"
     if lk.settings.secondary_capture != "refuse":
         # refused unopened, under the setting of that day; what its content ruled out names a tag
         again += " OR (coalesce(reason_code, '') = 'secondary_capture' AND reason_tags IS NULL)"
     rows = lk.sql(
         f"SELECT file_key, size_bytes, modified_ns FROM files WHERE NOT ({again})"  # noqa: S608
+        {"again": list(ASKED_AGAIN)},
     ).fetchall()
     return {key: (size, modified) for key, size, modified in rows}
 
@@ -93,13 +114,8 @@ def discover(
             if key in seen:
                 continue
             seen.add(key)
-            if known.get(key) == (ref.size_bytes, ref.modified_ns):
-                found.unchanged[key] = ref
-                tally.n_unchanged += 1
-            else:
-                tally.n_changed += 1
-                found.changed.append(ref)
-                found.source_names[ref.uri] = source.name
+            is_known = known.get(key) == (ref.size_bytes, ref.modified_ns)
+            found.add(key, ref, tally, is_known=is_known)
             advance(1)
     return found
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
@@ -29,7 +28,8 @@ from flows.linking import link_ct
 from flows.opaque import opaque
 from flows.outdated import reopen_outdated
 from flows.progress import stage
-from flows.runs import RunLog, run_record
+from flows.reporting import reported_run
+from flows.runs import RunLog
 from flows.sources import (
     connections,
     open_sources,
@@ -106,8 +106,8 @@ def ingest(
     """
     with (
         lake.open(location) as lk,
-        run_record(lk, "ingest", {"centre": centre}, prefect_id=str(flow_run.id)) as log,
         ClusterOnDemand(dask_address, workers=workers) as cluster,
+        reported_run(lk, cluster, "ingest", {"centre": centre}, prefect_id=str(flow_run.id)) as log,
     ):
         session = _session(lk, cluster, log, centre)
         session.issuers = Issuers(lk.settings.sources, issuer or "")
@@ -119,6 +119,7 @@ def ingest(
         with log.clock.measuring("retrieve"):
             retrieve_objects(opaque(opened), opaque(found))
         if found.changed:
+            cluster.start()  # outside the stages: a rate of scanning is about scanning
             with log.clock.measuring("scan"):
                 scanned = scan(opaque(session), opaque(found))
             with log.clock.measuring("convert"):
@@ -126,7 +127,6 @@ def ingest(
         _release(session, found)
         link_ct(lk, log)
         check_value_maps(lk, log)
-        _report(log)
         if found.failures:
             raise found.failures[0]
         return dict(log.counts)
@@ -360,11 +360,3 @@ def _count(session: IngestSession, files: Iterable[Row]) -> None:
         if str(row["file_key"]) in session.source_names:
             reason = row["reason_code"]
             session.log.count_outcome(str(row["outcome"]), None if reason is None else str(reason))
-
-
-def _report(log: RunLog) -> None:
-    create_table_artifact(
-        key="ingest-outcomes",
-        table=[{"outcome": k.removeprefix("n_"), "objects": v} for k, v in log.counts.items()],
-        description=f"Outcomes of ingestion run {log.run_id}",
-    )

@@ -32,26 +32,19 @@ def reopen_outdated(lk: Lake, found: Discovery, profile_version: str) -> int:
     if not found.unchanged:
         return 0
     rows = lk.sql(
-        "SELECT f.series_instance_uid, f.file_key, f.source_name, f.outcome "
+        "SELECT f.series_instance_uid, f.file_key, f.outcome "
         "FROM files f JOIN series s USING (series_instance_uid) "
         "WHERE s.deidentification_version IS DISTINCT FROM $now",
         {"now": profile_version},
     ).fetchall()
-    by_series: dict[str, list[tuple[str, str | None, str]]] = defaultdict(list)
-    for series, key, source_name, outcome in rows:
-        by_series[series].append((key, source_name, outcome))
+    by_series: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for series, key, outcome in rows:
+        by_series[series].append((key, outcome))
     reopened = 0
     for objects in by_series.values():
-        used = [key for key, _, outcome in objects if outcome == Outcome.INGESTED]
+        used = [key for key, outcome in objects if outcome == Outcome.INGESTED]
         if used and all(key in found.unchanged for key in used):
-            _reopen(found, objects)
+            for key, _ in objects:
+                found.reopen(key)
             reopened += 1
     return reopened
-
-
-def _reopen(found: Discovery, objects: list[tuple[str, str | None, str]]) -> None:
-    for key, source_name, _ in objects:
-        ref = found.unchanged.pop(key, None)
-        if ref is not None:
-            found.changed.append(ref)
-            found.source_names[ref.uri] = source_name or ""

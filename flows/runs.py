@@ -113,7 +113,7 @@ class RunLog:
         self.outcomes[outcome, reason_code or ""] += 1
 
     def measures(self) -> Row:
-        """Times and rates up to now: columns of `runs`, empty for flows without timed stages."""
+        """Return times and rates up to now, for `runs`; empty for flows without timed stages."""
         if not self.clock.seconds:
             return {}
         elapsed = self.clock.elapsed_s

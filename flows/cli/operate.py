@@ -18,7 +18,7 @@ from flows.cli.run import (
     RedcapMap,
     path_or_none,
 )
-from flows.cli.terminal import console, error_console
+from flows.cli.terminal import console, error_console, progress_bars
 from schemas.errors import InvalidInputError
 
 
@@ -76,11 +76,21 @@ def _say(text: str) -> None:
 def report(
     location: Location,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML file.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Report of one ingestion instead: its run id, or latest."),
+    ] = None,
+    dask: Dask = None,
 ) -> None:
-    """Write the report of the lake: counts, pictures, features before and after."""
+    """Write the report of the lake: counts, pictures, features before and after; or of one run."""
     from flows.report.build import build_report
+    from flows.report.run_build import build_run_report
 
-    path = build_report(str(location.resolve()), output)
+    with progress_bars():
+        if run is None:
+            path = build_report(str(location.resolve()), output, dask_address=dask)
+        else:
+            path = build_run_report(str(location.resolve()), run, output, dask_address=dask)
     console().print(f"Report: {path}", highlight=False, soft_wrap=True)
 
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import logging
-import os
 from datetime import UTC, datetime
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from jinja2 import Environment, select_autoescape
 
 import lake
-from flows.cluster import open_cluster, stream
-from flows.progress import stage
+from flows.cluster import open_cluster
 from flows.report.contents import PATIENTS, distributions, sections
+from flows.report.drawing import draw_in_order
+from flows.report.page import data_url, render, write_page
 from flows.runs import code_version
-from flows.work.pictures import PictureJob, Pictures, draw_numbered
-from schemas.errors import InvalidInputError, StorageError
+from flows.work.pictures import PictureJob, Pictures, draw
+from schemas.errors import InvalidInputError
 from schemas.features import FEATURES
 from schemas.geometry import FloatArray
 from tasks.pictures.distributions import distributions_png
-
-logger = logging.getLogger(__name__)
 
 #: Pictures in one report; a bigger lake shows the first ones and says so.
 _MAX_PICTURES: Final = 60
@@ -63,35 +57,24 @@ def build_report(
     with lake.open(location, read_only=True) as lk:
         html = _html(lk, dask_address)
         path = output if output is not None else lk.folder.reports / "latest.html"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(html, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
-    return path.resolve()
+    return write_page(path, html)
 
 
 def _html(lk: lake.Lake, dask_address: str | None) -> str:
     jobs = _picture_jobs(lk)
     drawn = _draw_all(lk.volumes_root, jobs, dask_address)
-    environment = Environment(autoescape=select_autoescape(default_for_string=True))
-    environment.filters["cell"] = _cell
-    template = environment.from_string(
-        files("flows.report").joinpath("template.html").read_text(encoding="utf-8")
-    )
-    return template.render(
+    return render(
+        "template.html",
         generated=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         version=code_version(),
         n_patients=_one(lk, "SELECT count(DISTINCT patient_key) FROM series"),
         n_series=_one(lk, "SELECT count(*) FROM series"),
         n_centres=_one(lk, "SELECT count(DISTINCT centre) FROM series"),
         sections=sections(lk),
-        patients=[(j.title, _data_url(p.mip), p.slices and _data_url(p.slices))
+        patients=[(j.title, data_url(p.mip), p.slices and data_url(p.slices))
                   for j, p in zip(jobs, drawn, strict=True) if p is not None],
         limited=len(jobs) == _MAX_PICTURES,
-        distributions=[_data_url(png) for png in _distribution_pictures(lk)],
+        distributions=[data_url(png) for png in _distribution_pictures(lk)],
     )  # fmt: skip
 
 
@@ -117,19 +100,10 @@ def _picture_jobs(lk: lake.Lake) -> list[PictureJob]:
 def _draw_all(
     volumes_root: str, jobs: list[PictureJob], dask_address: str | None
 ) -> list[Pictures | None]:
-    """Draw every job, in order; a picture that cannot be drawn is left out of the report."""
-    drawn: list[Pictures | None] = [None] * len(jobs)
     if not jobs:
-        return drawn
-    with open_cluster(dask_address) as client, stage("pictures", len(jobs)) as progress:
-        numbered = partial(draw_numbered, volumes_root)
-        for done in stream(client, numbered, enumerate(jobs)):
-            number, job = done.job
-            if done.result is None:
-                logger.warning("no picture of volume %s: %s", job.volume_path, type(done.error))
-            drawn[number] = done.result
-            progress.advance("pictures")
-    return drawn
+        return []
+    with open_cluster(dask_address) as client:
+        return draw_in_order(client, partial(draw, volumes_root), jobs)
 
 
 def _distribution_pictures(lk: lake.Lake) -> list[bytes]:
@@ -148,19 +122,3 @@ def _by_centre(table: pa.Table, column: str) -> dict[str, FloatArray]:
     centres = np.asarray(table["centre"].to_pylist())
     values = table[column].to_numpy()
     return {str(c): values[centres == c] for c in np.unique(centres)}
-
-
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, list):
-        return ", ".join(str(v) for v in value)
-    return str(value)

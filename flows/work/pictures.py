@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from schemas.geometry import Geometry
 from schemas.volume import ImageVolume, MaskVolume
 from tasks.pictures.mip import mip_png
 from tasks.pictures.slices import slices_png
+
+J = TypeVar("J")
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,9 @@ def draw(volumes_root: str, job: PictureJob) -> Pictures:
     return Pictures(mip, slices_png(image, _hottest(image, masks), ct, title=job.title))
 
 
-def draw_numbered(volumes_root: str, numbered: tuple[int, PictureJob]) -> Pictures:
+def second(function: Callable[[J], P], numbered: tuple[int, J]) -> P:
     """Draw one of several jobs; its number is for whoever collects them."""
-    return draw(volumes_root, numbered[1])
+    return function(numbered[1])
 
 
 def _hottest(image: ImageVolume, masks: list[MaskVolume]) -> NDArray[np.bool_]:

@@ -18,15 +18,8 @@ from tasks.pictures.canvas import (
     new_figure,
     png_bytes,
 )
-from tasks.pictures.views import (
-    PatientArray,
-    draw_letters,
-    draw_outline,
-    draw_scale_bar,
-    hide_frame,
-    seen_columns,
-    to_patient,
-)
+from tasks.pictures.orientation import PatientArray, seen_columns, to_patient
+from tasks.pictures.views import draw_letters, draw_outline, draw_scale_bar, hide_frame
 from tasks.pictures.window import upper_limit
 
 _WIDTH_PX: Final = 760

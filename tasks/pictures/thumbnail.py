@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from schemas.geometry import FloatArray, Geometry
-from tasks.pictures.views import patient_axes, seen_columns, to_patient
+from tasks.pictures.orientation import patient_axes, seen_columns, to_patient
 from tasks.pictures.window import upper_limit
 
 _HEIGHT_PX: Final = 200
@@ -146,7 +146,7 @@ def _without_air(view: _View, limit: float) -> _View:
 
 
 def _montage(views: Sequence[_View], *, low: float, high: float) -> bytes:
-    """Views side by side, to scale; `low` is black and `high` white."""
+    """Put views side by side, to scale; `low` is black and `high` white."""
     height_mm = max(view.size_mm[0] for view in views)
     width_mm = sum(view.size_mm[1] for view in views)
     room = _WIDTH_PX - _GAP_PX * (len(views) - 1)

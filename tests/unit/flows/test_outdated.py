@@ -10,6 +10,7 @@ import pytest
 import lake
 from flows.discovery import Discovery
 from flows.outdated import reopen_outdated
+from flows.runs import SourceTally
 from schemas.records import ObjectRef, Row
 
 
@@ -40,7 +41,10 @@ def lk(tmp_path: Path) -> Iterator[lake.Lake]:
 
 
 def _listed(*keys: str) -> Discovery:
-    return Discovery(unchanged={key: ObjectRef(f"file:///{key}", 1, 1) for key in keys})
+    found = Discovery(tallies=[SourceTally("pacs")])
+    for key in keys:
+        found.add(key, ObjectRef(f"file:///{key}", 1, 1), found.tallies[0], is_known=True)
+    return found
 
 
 def test_whole_series_are_taken_up_again(lk: lake.Lake) -> None:
@@ -50,6 +54,7 @@ def test_whole_series_are_taken_up_again(lk: lake.Lake) -> None:
     assert sorted(ref.uri[-1] for ref in found.changed) == ["a", "b", "c", "e"]
     assert set(found.source_names.values()) == {"pacs"}
     assert found.n_files == 5
+    assert (found.tallies[0].n_changed, found.tallies[0].n_unchanged) == (4, 1)
 
 
 def test_a_series_of_which_an_object_is_not_listed_stays(lk: lake.Lake) -> None:

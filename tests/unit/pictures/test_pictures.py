@@ -15,8 +15,8 @@ from schemas.volume import ImageVolume
 from tasks.pictures.bars import bar_png
 from tasks.pictures.distributions import distributions_png
 from tasks.pictures.mip import mip_png
+from tasks.pictures.orientation import to_patient
 from tasks.pictures.slices import slices_png
-from tasks.pictures.views import to_patient
 from tasks.pictures.window import upper_limit
 
 SHAPE = (30, 20, 24)  # 150 mm high, 80 mm deep, 96 mm wide
