@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.artifacts import Artifact
@@ -124,8 +125,7 @@ def test_nothing_in_a_report_tells_who_it_was(nights: Path) -> None:
 
 
 def test_prefect_shows_the_report_in_short(nights: Path) -> None:
-    artifact: object = Artifact.get("ingest-run")
-    assert isinstance(artifact, Artifact)
+    artifact: Any = Artifact.get("ingest-run")
     assert artifact.description == f"Ingestion run {_runs(nights)[-1]}"
     text = str(artifact.data)
     assert "| **sum** | 11 |" in text
