@@ -87,7 +87,7 @@ def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
         # refused unopened, under the setting of that day; what its content ruled out names a tag
         again += " OR (coalesce(reason_code, '') = 'secondary_capture' AND reason_tags IS NULL)"
     rows = lk.sql(
-        f"SELECT file_key, size_bytes, modified_ns FROM files WHERE NOT ({again})"  # noqa: S608
+        f"SELECT file_key, size_bytes, modified_ns FROM files WHERE NOT ({again})",  # noqa: S608
         {"again": list(ASKED_AGAIN)},
     ).fetchall()
     return {key: (size, modified) for key, size, modified in rows}
