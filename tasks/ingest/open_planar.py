@@ -15,7 +15,7 @@ from tasks.dicom.kinds import NM_CLASSES, is_secondary_capture
 from tasks.dicom.nm_times import FrameTimes, frame_times
 from tasks.dicom.nm_vectors import Counts, frame_counts
 from tasks.dicom.parse import parse_dataset
-from tasks.dicom.pixels import StoredArray, decoded_pixels, mask_unused_bits
+from tasks.dicom.pixels import StoredArray, decoded_pixels
 from tasks.dicom.slices import PixelFormat, numbers, read_pixel_format, read_rescale
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
@@ -106,7 +106,7 @@ def open_planar(loaded: LoadedObject, limits: Limits) -> PlanarObject:
     form = _pixel_format(dataset, elements, loaded)
     require_size(form, limits)
     slope, intercept = read_rescale(elements)
-    stored = mask_unused_bits(decoded_pixels(dataset, form), form)
+    stored = decoded_pixels(dataset, form)
     del dataset.PixelData
     kind = _image_form(dataset)
     counts = frame_counts(dataset, form.n_frames)
