@@ -56,7 +56,7 @@ class Compared:
     ----------
     folder : str
         Folder of the reference data, then its first object.
-    headers : list of Dataset
+    headers : list of FileDataset
         Slices in the order of the volume.
     peer : FloatArray
         Affine of dcm2niix, to LPS.
@@ -65,7 +65,7 @@ class Compared:
     """
 
     folder: str
-    headers: list[pydicom.Dataset]
+    headers: list[pydicom.FileDataset]
     volume: RawVolume
     peer: FloatArray
     peer_values: NDArray[np.float64]
@@ -222,5 +222,5 @@ def _ordered(series: Compared) -> NDArray[np.float64]:
     order = [int(np.abs(block[axis]).argmax()) for axis in range(3)]
     values = series.peer_values.transpose(order)
     reversed_axes = [axis for axis in range(3) if block[axis, order[axis]] < 0]
-    found: NDArray[np.float64] = np.flip(values, reversed_axes)
+    found: NDArray[np.float64] = np.flip(values, tuple(reversed_axes))
     return found
