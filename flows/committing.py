@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from flows.runs import RunLog, author
@@ -15,8 +15,10 @@ from schemas.tables import TABLES
 
 T = TypeVar("T")
 
-#: A commit is published after this many series, or this long after the last one.
+#: A commit is published after this many series or input objects, or this long after the last one.
+#: Every commit looks at all that were before it, so many small ones cost more and more.
 BATCH_SERIES: Final = 64
+BATCH_OBJECTS: Final = 20_000
 BATCH_SECONDS: Final = 20.0
 
 #: Rows with the same values in these columns are replaced as a whole.
@@ -35,15 +37,18 @@ _SCOPES: Final[dict[str, tuple[str, ...]]] = {
 _MAY_GO: Final = ("measurements", "evaluations", "real_world_values")
 
 
-def timed_batches(items: Iterable[T], size: int, seconds: float) -> Iterator[list[T]]:
-    """Collect items until there are `size`, or `seconds` have passed since the last batch."""
+def timed_batches(
+    items: Iterable[T], size: int, seconds: float, weigh: Callable[[T], int] = lambda _: 1
+) -> Iterator[list[T]]:
+    """Collect items until their weights add up to `size`, or `seconds` after the last batch."""
     batch: list[T] = []
-    since = time.monotonic()
+    weight, since = 0, time.monotonic()
     for item in items:
         batch.append(item)
-        if len(batch) >= size or time.monotonic() - since > seconds:
+        weight += weigh(item)
+        if weight >= size or time.monotonic() - since > seconds:
             yield batch
-            batch, since = [], time.monotonic()
+            batch, weight, since = [], 0, time.monotonic()
     if batch:
         yield batch
 

@@ -14,8 +14,8 @@ from prefect.runtime import flow_run
 import lake
 from flows.cluster import ClusterOnDemand, Done, stream
 from flows.committing import (
+    BATCH_OBJECTS,
     BATCH_SECONDS,
-    BATCH_SERIES,
     publish_files,
     publish_series,
     timed_batches,
@@ -254,7 +254,7 @@ def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObjec
     usable = [*scanned, *to_convert(looked_at)]
     groups = group_series([s for s in usable if uid(str(s.series_instance_uid)) not in blocked])
     done = _converted(session, [_with_issuer(session, group) for group in groups])
-    for batch in timed_batches(done, BATCH_SERIES, BATCH_SECONDS):
+    for batch in timed_batches(done, BATCH_OBJECTS, BATCH_SECONDS, _n_objects):
         commit_batch(opaque(session), opaque(batch))
 
 
@@ -308,6 +308,10 @@ def _converted(session: IngestSession, groups: list[SeriesGroup]) -> Iterator[St
         for done in stream(session.cluster.client, function, groups, per_worker=2):
             yield done.result if done.result is not None else _unconvertible(session, done)
             progress.advance("convert")
+
+
+def _n_objects(series: StoredSeries) -> int:
+    return len(series.rows.get("files", []))
 
 
 def _unconvertible(session: IngestSession, done: Done[SeriesGroup, StoredSeries]) -> StoredSeries:

@@ -71,12 +71,15 @@ class Transaction:
         if incoming.num_rows == 0:
             return 0
         self._stage(incoming)
-        if skip_unchanged:
-            self._drop_unchanged(declared, scope)
-        self._cursor.execute(
-            f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {_INCOMING} AS i "  # noqa: S608
-            f"WHERE {_same(scope, 'i', table)})"
-        )
+        if self._has_scope(declared, scope):
+            if skip_unchanged:
+                self._drop_unchanged(declared, scope)
+            self._cursor.execute(
+                f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {_INCOMING} AS i "  # noqa: S608
+                f"WHERE {_same(scope, 'i', table)})"
+            )
+        elif set(scope) <= set(declared.key):  # nobody has the scope, so nobody has the key
+            return self._insert_free(declared)
         return self._insert_staged(declared)
 
     def insert(self, table: str, rows: pa.Table | Sequence[Row]) -> int:
@@ -168,8 +171,19 @@ class Transaction:
             f"(SELECT 1 FROM temp.tracerlake_changed AS i WHERE {_same(scope, 'i', 't')})"
         )
 
+    def _has_scope(self, table: Table, scope: Sequence[str]) -> bool:
+        """Tell whether anything is to be replaced: usually all is new, and one look is enough."""
+        found = self._cursor.execute(
+            f"SELECT 1 FROM {table.name} WHERE EXISTS "  # noqa: S608
+            f"(SELECT 1 FROM {_INCOMING} AS i WHERE {_same(scope, 'i', table.name)}) LIMIT 1"
+        ).fetchone()
+        return found is not None
+
     def _insert_staged(self, table: Table) -> int:
         self._refuse_taken_keys(table)
+        return self._insert_free(table)
+
+    def _insert_free(self, table: Table) -> int:
         written = self._count(f"INSERT INTO {table.name} BY NAME FROM {_INCOMING}")
         self._cursor.execute(f"DROP TABLE {_INCOMING}")
         self.changed = self.changed or written > 0
