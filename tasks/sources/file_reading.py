@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from schemas.errors import RejectedObjectError
 
+#: Opening a pipe would wait for a writer, a terminal could take this process: neither, thank you.
+_FLAGS: Final = (
+    os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+)
 
-def read_file(path: Path, limit: int) -> tuple[bytes, int]:
+
+def read_file(path: str | Path, limit: int) -> tuple[bytes, int]:
     """Read at most `limit` bytes of a file, and its size.
 
     Raises
@@ -19,22 +25,31 @@ def read_file(path: Path, limit: int) -> tuple[bytes, int]:
         ``unreadable``, or ``not_dicom`` for a device, socket or pipe.
     """
     try:
-        # Opening a pipe would wait for a writer: look first.
-        mode = os.stat(path).st_mode  # noqa: PTH116  quicker than the method of Path
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise RejectedObjectError("not_dicom", "a device, socket or pipe, not a file")
-        with path.open("rb", buffering=0) as stream:
-            size = os.fstat(stream.fileno()).st_size
+        handle = os.open(path, _FLAGS)
+        try:
+            status = os.fstat(handle)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not stat.S_ISREG(status.st_mode):
+                raise _not_a_file()
             # Asking for no more than is there: a read allocates what it is asked for.
-            return _read(stream, min(limit, size)), size
+            return _read(handle, min(limit, status.st_size)), status.st_size
+        finally:
+            os.close(handle)
     except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, or a device that is not there
+            raise _not_a_file() from None
         raise RejectedObjectError("unreadable", os_reason(error)) from None
 
 
-def _read(stream: FileIO, n_bytes: int) -> bytes:
+def _not_a_file() -> RejectedObjectError:
+    return RejectedObjectError("not_dicom", "a device, socket or pipe, not a file")
+
+
+def _read(handle: int, n_bytes: int) -> bytes:
     """Read `n_bytes` or to the end; one call of the system returns 2 GiB at most."""
-    data = stream.read(n_bytes)
-    while len(data) < n_bytes and (more := stream.read(n_bytes - len(data))):
+    data = os.read(handle, n_bytes)
+    while len(data) < n_bytes and (more := os.read(handle, n_bytes - len(data))):
         data += more
     return data
 

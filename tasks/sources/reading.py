@@ -24,6 +24,7 @@ from tasks.sources.uris import (
     ZIP,
     Place,
     archive_scheme,
+    file_path,
     is_remote,
     parse_uri,
     scheme_of,
@@ -177,14 +178,14 @@ class ObjectReader:
             declared sources also ``source_unavailable`` and ``invalid_attribute``.
         """
         data, size = self._fetch(uri, max_bytes + 1)
+        if len(data) == size <= max_bytes:
+            return data
         is_member = scheme_of(uri) in {ZIP, TAR}
         if max(size, len(data)) > max_bytes:
             code = "archive_bomb" if is_member else "oversized"
             raise RejectedObjectError(code, f"expected at most {max_bytes} bytes, got {size}")
-        if len(data) != size:
-            code = "archive_damaged" if is_member else "unreadable"
-            raise RejectedObjectError(code, f"expected {size} bytes, got {len(data)}")
-        return data
+        code = "archive_damaged" if is_member else "unreadable"
+        raise RejectedObjectError(code, f"expected {size} bytes, got {len(data)}")
 
     def read_head(self, uri: str, n_bytes: int) -> bytes:
         """Read the first `n_bytes` of an object, or all of it if it is shorter.
@@ -197,6 +198,9 @@ class ObjectReader:
         return self._fetch(uri, n_bytes)[0]
 
     def _fetch(self, uri: str, limit: int) -> tuple[bytes, int]:
+        path = file_path(uri)
+        if path is not None:
+            return read_file(path, limit)
         if is_remote(uri):
             return self._remote.read(uri, limit)
         place = parse_uri(uri)

@@ -89,6 +89,22 @@ def parse_uri(uri: str) -> Place:
     return Place(scheme, Path(os.fsdecode(unquote_to_bytes(path))), name)
 
 
+def file_path(uri: str) -> str | None:
+    """Path of a plain file, without the detour over `Place`; None for all other objects.
+
+    Examples
+    --------
+    >>> file_path("file:///data/a%20b.dcm")
+    '/data/a b.dcm'
+    >>> file_path("zip:///data/a.zip!x") is None
+    True
+    """
+    if not uri.startswith("file:///") or "!" in uri:
+        return None
+    path = uri[7:]
+    return os.fsdecode(unquote_to_bytes(path)) if "%" in path else path
+
+
 class RemotePlace(NamedTuple):
     """A parsed URI of a remote object: scheme, name of the source, decoded parts of its path."""
 
