@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lake.volumes import write_mask, write_raw
 from schemas.records import ConvertedSeries, ObjectRef, Row, ScannedObject, SeriesGroup
 from tasks.deidentify.pseudonyms import Pseudonyms
-from tasks.dicom.scan import scan_object
+from tasks.dicom.scan import HeaderScanner
 from tasks.findings.protocol import protocol_findings
 from tasks.ingest.convert import Limits, convert_series
 from tasks.sources.reading import ObjectReader
@@ -57,7 +57,8 @@ def scan_batch(
 ) -> list[ScannedObject]:
     """Look at the headers of a batch of objects."""
     with ObjectReader(connections) as reader:
-        return [scan_object(ref, reader, secondary_capture=secondary_capture) for ref in refs]
+        scanner = HeaderScanner(reader, secondary_capture=secondary_capture)
+        return [scanner.scan(ref) for ref in refs]
 
 
 def convert_and_store(context: IngestContext, group: SeriesGroup) -> StoredSeries:

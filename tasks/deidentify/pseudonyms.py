@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Final, Protocol
 
 # The table of the standard's UIDs; pydicom has no public name for it.
@@ -129,10 +130,7 @@ class Pseudonymiser:
             )
 
     def _digest(self, purpose: str, *parts: str) -> bytes:
-        # Length before content: ("ab", "c") and ("a", "bc") must not meet.
-        coded = [p.encode("utf-8", "surrogateescape") for p in (purpose, *parts)]
-        message = b"".join(len(c).to_bytes(4, "big") + c for c in coded)
-        return hmac.digest(self.secret, message, "sha256")
+        return _keyed(self.secret, purpose, *parts)
 
     def patient_key(self, patient_id: str, issuer: str = "") -> str:
         """Key of a patient, ``P-`` and 16 hexadecimal digits.
@@ -181,7 +179,7 @@ class Pseudonymiser:
         cleaned = original.strip(" \0")
         if not cleaned or is_standard_uid(cleaned):
             return cleaned
-        return f"2.25.{int.from_bytes(self._digest('uid', cleaned)[:16], 'big')}"
+        return _keyed_uid(self.secret, cleaned)
 
     def centre(self, institution_name: str | None) -> str:
         """Centre by the mapping, otherwise ``site-`` and 6 hexadecimal digits, or ``unknown``."""
@@ -211,6 +209,26 @@ class Pseudonymiser:
     def key_id(self) -> str:
         """Short fingerprint of the secret, to notice that a lake was made with another one."""
         return self._digest("key id").hex()[:12]
+
+
+#: The UIDs of a series are asked for again and again: by its files, its row, its volume.
+@lru_cache(maxsize=8192)
+def _keyed_uid(secret: bytes, original: str) -> str:
+    return f"2.25.{int.from_bytes(_keyed(secret, 'uid', original)[:16], 'big')}"
+
+
+def _keyed(secret: bytes, purpose: str, *parts: str) -> bytes:
+    # Length before content: ("ab", "c") and ("a", "bc") must not meet.
+    message = b"".join([_counted(purpose), *map(_with_length, parts)])
+    return hmac.digest(secret, message, "sha256")
+
+
+def _with_length(part: str) -> bytes:
+    coded = part.encode("utf-8", "surrogateescape")
+    return len(coded).to_bytes(4, "big") + coded
+
+
+_counted = lru_cache(maxsize=64)(_with_length)
 
 
 @dataclass(frozen=True)

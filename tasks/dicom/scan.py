@@ -20,11 +20,18 @@ from tasks.dicom.elements import (
 from tasks.dicom.encoding import Layout, read_layout
 from tasks.dicom.kinds import MEDIA_DIRECTORY, classify
 from tasks.dicom.parse import parse_dataset
+from tasks.dicom.siblings import Template
 
 #: First read: the headers of nearly all images are shorter.
 HEAD_BYTES: Final = 16 * 1024
 #: Objects whose header is longer than this are not worth more attempts.
 MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
+#: Kinds of headers that a scanner remembers.
+_MAX_KNOWN: Final = 4
+#: Elements that decide what an object is; where one of them may differ it is looked at.
+_DECISIVE: Final = frozenset(
+    {tags.SOP_CLASS_UID, tags.IMAGE_TYPE, tags.NUMBER_OF_FRAMES, tags.SERIES_UID}
+)
 
 
 class HeadReader(Protocol):
@@ -35,48 +42,100 @@ class HeadReader(Protocol):
         ...
 
 
-def scan_object(
-    ref: ObjectRef, reader: HeadReader, *, secondary_capture: str = "refuse"
-) -> ScannedObject:
-    """Read the header of an object and classify it. Never raises for what the object holds.
+class HeaderScanner:
+    """Looks at the headers of many objects; those like one before cost a comparison only.
 
     Parameters
     ----------
-    ref : ObjectRef
-        Where the object lies.
     reader : HeadReader
-        Reads its first bytes.
+        Reads their first bytes.
     secondary_capture : str
         As `tasks.dicom.kinds.classify` takes it.
-
-    Returns
-    -------
-    ScannedObject
-        With `kind` and identifiers if it is to be converted, otherwise with outcome and reason.
     """
-    try:
-        return _scan(ref, reader, secondary_capture)
-    except RejectedObjectError as error:
-        ignored = error.reason_code in IGNORED_KINDS
-        outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED
-        return ScannedObject(
-            ref, outcome, error.reason_code, error.detail, attributes=error.attributes
-        )
-    except OSError as error:
-        return ScannedObject(ref, Outcome.QUARANTINED, "unreadable", type(error).__name__)
+
+    def __init__(self, reader: HeadReader, *, secondary_capture: str = "refuse") -> None:
+        self._reader = reader
+        self._secondary_capture = secondary_capture
+        self._known: list[tuple[Template, ScannedObject]] = []
+
+    def scan(self, ref: ObjectRef) -> ScannedObject:
+        """Read the header of an object and classify it. Never raises for what the object holds.
+
+        Parameters
+        ----------
+        ref : ObjectRef
+            Where the object lies.
+
+        Returns
+        -------
+        ScannedObject
+            With `kind` and identifiers if it is to be converted, otherwise with outcome and reason.
+        """
+        try:
+            return self._scan(ref)
+        except RejectedObjectError as error:
+            ignored = error.reason_code in IGNORED_KINDS
+            outcome = Outcome.IGNORED if ignored else Outcome.QUARANTINED
+            return ScannedObject(
+                ref, outcome, error.reason_code, error.detail, attributes=error.attributes
+            )
+        except OSError as error:
+            return ScannedObject(ref, Outcome.QUARANTINED, "unreadable", type(error).__name__)
+
+    def _scan(self, ref: ObjectRef) -> ScannedObject:
+        head = self._reader.read_head(ref.uri, HEAD_BYTES)
+        if not head:
+            return ScannedObject(ref, Outcome.IGNORED, "empty_file")
+        layout = read_layout(head)
+        if layout is None:
+            return ScannedObject(ref, Outcome.IGNORED, "not_dicom")
+        if layout.media_class_uid == MEDIA_DIRECTORY:
+            return ScannedObject(ref, Outcome.IGNORED, "dicomdir", sop_class_uid=MEDIA_DIRECTORY)
+        sibling = self._sibling(ref, head, layout)
+        if sibling is not None:
+            return sibling
+        elements = _identifying_elements(ref, self._reader, head, layout)
+        scanned = _scanned(ref, elements, layout, self._secondary_capture)
+        if isinstance(elements, RawElements) and scanned.kind and scanned.outcome is None:
+            self._learn(layout, elements, scanned)
+        return scanned
+
+    def _sibling(self, ref: ObjectRef, head: bytes, layout: Layout) -> ScannedObject | None:
+        """Take over from an object before what is the same, byte for byte."""
+        for place, (template, known) in enumerate(self._known):
+            elements = template.match(head, layout)
+            if elements is None or layout.media_class_uid != template.layout.media_class_uid:
+                continue
+            if place:  # neighbours are alike: try this one first next time
+                self._known.insert(0, self._known.pop(place))
+            instance = elements.text(tags.SOP_INSTANCE_UID)
+            if not instance or not _DECISIVE.isdisjoint(elements.found):
+                return _scanned(ref, elements, layout, self._secondary_capture)
+            number = _instance_number(elements)
+            return ScannedObject(
+                ref, None, None, "", known.kind, known.sop_class_uid, instance,
+                known.series_instance_uid, instance_number=number,
+            )  # fmt: skip
+        return None
+
+    def _learn(self, layout: Layout, elements: RawElements, scanned: ScannedObject) -> None:
+        past = [tag for tag in elements.found if tag >= tags.PAST_IDENTIFICATION]
+        if not past or not layout.has_magic:
+            return  # the header may go on beyond what was read
+        end = elements.found[past[0]][0]
+        found = {tag: place for tag, place in elements.found.items() if tag not in past}
+        complete = RawElements(elements.data[:end], found)
+        if any(template.learn(complete) for template, _ in self._known):
+            return
+        self._known.insert(0, (Template(layout, complete), scanned))
+        del self._known[_MAX_KNOWN:]
 
 
-def _scan(ref: ObjectRef, reader: HeadReader, secondary_capture: str) -> ScannedObject:
-    head = reader.read_head(ref.uri, HEAD_BYTES)
-    if not head:
-        return ScannedObject(ref, Outcome.IGNORED, "empty_file")
-    layout = read_layout(head)
-    if layout is None:
-        return ScannedObject(ref, Outcome.IGNORED, "not_dicom")
-    if layout.media_class_uid == MEDIA_DIRECTORY:
-        return ScannedObject(ref, Outcome.IGNORED, "dicomdir", sop_class_uid=MEDIA_DIRECTORY)
-    elements = _identifying_elements(ref, reader, head, layout)
-    return _scanned(ref, elements, layout, secondary_capture)
+def scan_object(
+    ref: ObjectRef, reader: HeadReader, *, secondary_capture: str = "refuse"
+) -> ScannedObject:
+    """Look at one object; see `HeaderScanner.scan`, which is faster for many."""
+    return HeaderScanner(reader, secondary_capture=secondary_capture).scan(ref)
 
 
 def _identifying_elements(

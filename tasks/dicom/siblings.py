@@ -46,9 +46,10 @@ class SiblingElements(RawElements):
 
     def value(self, tag: int) -> bytes | None:
         """Bytes of an element, from this slice if it may differ, else from the base."""
-        if tag in self.found:
-            return super().value(tag)
-        return self.base.value(tag)
+        place = self.found.get(tag)
+        if place is None:
+            return self.base.value(tag)
+        return self.data[place[0] : place[0] + place[1]]
 
     def tags(self) -> Iterable[int]:
         """Tags of all elements, ascending."""
@@ -73,6 +74,11 @@ def _quantities(found: tuple[int, ...], tags: frozenset[int]) -> tuple[int, ...]
     return tuple(t for t in found if t in tags or (t & 0x00010000 and is_private_quantity(t)))
 
 
+#: Constant bytes up to the value of an element, how many, those up to its VR and length; its tag,
+#: and the length of its value in the base.
+_Part = tuple[bytes, int, bytes, int, int]
+
+
 @dataclass(slots=True)
 class Template:
     """Constant stretches of the headers of one series, and the elements between them.
@@ -88,7 +94,8 @@ class Template:
     layout: Layout
     base: RawElements
     varying: set[int] = field(default_factory=lambda: set(_USUAL))
-    _parts: list[bytes | int] = field(default_factory=list)
+    _parts: list[_Part] = field(default_factory=list)
+    _tail: bytes = b""
 
     def __post_init__(self) -> None:
         self._rebuild()
@@ -107,6 +114,8 @@ class Template:
         differing = {
             tag for tag in other.found if other.value(tag) != self.base.value(tag)
         } - self.varying
+        if any(_is_open_ended(e, tag) for e in (self.base, other) for tag in differing):
+            return False  # where it ends has to be found out by walking
         if differing:
             self.varying |= differing
             self._rebuild()
@@ -114,29 +123,32 @@ class Template:
 
     def _match(self, data: bytes, position: int) -> dict[int, tuple[int, int]] | None:
         found: dict[int, tuple[int, int]] = {}
-        explicit, end = self.layout.is_explicit, len(data)
-        for part in self._parts:
-            if isinstance(part, bytes):
-                if not data.startswith(part, position):
+        for stretch, n_stretch, start, tag, usual in self._parts:
+            length = usual
+            # Usually the element is as long as that of the base: then its header is the same too.
+            if data.startswith(stretch, position):
+                position += n_stretch
+            elif data.startswith(start, position):
+                measured = self._measured(data, position + len(start))
+                if measured is None:
                     return None
-                position += len(part)
-                continue
-            # The tag itself ends the constant stretch before, so only the length is read here.
-            if position + 8 > end:
-                return None
-            if not explicit:
-                length = int.from_bytes(data[position : position + 4], "little")
-                position += 4
-            elif data[position : position + 2] in LONG_VR:
-                length = int.from_bytes(data[position + 4 : position + 8], "little")
-                position += 8
+                position, length = measured
             else:
-                length = int.from_bytes(data[position + 2 : position + 4], "little")
-                position += 4
-            found[part] = (position, length)
-            if part != PIXEL_DATA:
+                return None
+            found[tag] = (position, length)
+            if tag != PIXEL_DATA:
                 position += length
-        return found if position <= end else None
+        return found if data.startswith(self._tail, position) and position <= len(data) else None
+
+    def _measured(self, data: bytes, position: int) -> tuple[int, int] | None:
+        """Offset and length of the value of an element whose tag ends at `position`."""
+        if position + 8 > len(data):
+            return None
+        if not self.layout.is_explicit:
+            return position + 4, int.from_bytes(data[position : position + 4], "little")
+        if data[position : position + 2] in LONG_VR:
+            return position + 8, int.from_bytes(data[position + 4 : position + 8], "little")
+        return position + 4, int.from_bytes(data[position + 2 : position + 4], "little")
 
     def _rebuild(self) -> None:
         """Cut the base's bytes at the elements that vary."""
@@ -146,13 +158,19 @@ class Template:
             if tag not in self.varying:
                 continue
             header = offset - self._header_bytes(tag, offset)
-            self._parts += [data[start:header], tag]
+            stretch = data[start:offset]
+            self._parts.append((stretch, len(stretch), data[start:header], tag, length))
             start = offset + length
-        if PIXEL_DATA not in self.base.found:
-            self._parts.append(data[start:])
+        self._tail = b"" if PIXEL_DATA in self.base.found else data[start:]
 
     def _header_bytes(self, tag: int, offset: int) -> int:
         """Bytes of VR and length between a tag and its value: 4, or 8 after a long VR."""
         group, element = tag >> 16, tag & 0xFFFF
         code = group.to_bytes(2, "little") + element.to_bytes(2, "little")
         return 4 if self.base.data[offset - 8 : offset - 4] == code else 8
+
+
+def _is_open_ended(elements: RawElements, tag: int) -> bool:
+    """Tell whether an element is a sequence of undefined length."""
+    offset = elements.found[tag][0]
+    return elements.data[offset - 4 : offset] == b"\xff\xff\xff\xff"

@@ -240,6 +240,10 @@ def numbers(elements: Elements, tag: int, count: int, name: str) -> tuple[float,
     text = elements.text(tag)
     if text is None:
         raise RejectedObjectError("missing_attribute", f"{name} is absent or empty")
+    return _parsed(text, count, name)
+
+
+def _parsed(text: str, count: int, name: str) -> tuple[float, ...]:
     try:
         values = tuple([float(part) for part in text.split("\\")])
     except ValueError:
@@ -279,7 +283,8 @@ def _sibling_time_key(elements: Elements, differing: Collection[int], base: Slic
 
 
 def _optional_number(elements: Elements, tag: int, default: float, name: str) -> float:
-    return default if elements.text(tag) is None else numbers(elements, tag, 1, name)[0]
+    text = elements.text(tag)
+    return default if text is None else _parsed(text, 1, name)[0]
 
 
 def _count(elements: Elements, tag: int, name: str) -> int:

@@ -86,18 +86,12 @@ def patched_header(
 
 def overlay(base: Dataset, own: Dataset) -> Dataset:
     """Return a copy of a header in which the elements of another one take their place."""
-    merged = Dataset()  # copy.copy would share the elements with a plain Dataset
-    for source in (base, own):
-        for tag in source.keys():  # noqa: SIM118 - a data set iterates over elements
-            merged[tag] = source.get_item(tag)
-    return merged
+    # Of the elements as they are: copy.copy would share them with a plain Dataset, and setting them
+    # one by one looks at each.
+    return Dataset({tag: item for source in (base, own) for tag, item in source.items()})
 
 
 def without(base: Dataset, keywords: Iterable[str]) -> Dataset:
     """Return a copy of a header that lacks some elements."""
     left_out = {tag_for_keyword(keyword) for keyword in keywords}
-    copied = Dataset()
-    for tag in base.keys():  # noqa: SIM118 - a data set iterates over elements
-        if int(tag) not in left_out:
-            copied[tag] = base.get_item(tag)
-    return copied
+    return Dataset({tag: item for tag, item in base.items() if int(tag) not in left_out})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.digests import blake3_hex
@@ -41,7 +41,7 @@ class LoadedObject:
 
     def beginning(self, n_bytes: int) -> LoadedObject:
         """Return the object with only the first bytes of its content, to let go of the pixels."""
-        return replace(self, data=self.data[:n_bytes])
+        return LoadedObject(self.item, self.data[:n_bytes], self.digest)
 
 
 def load_objects(

@@ -10,10 +10,8 @@ from typing import Final
 
 from schemas.errors import RejectedObjectError
 
-#: Opening a pipe would wait for a writer, a terminal could take this process: neither, thank you.
-_FLAGS: Final = (
-    os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-)
+#: Opening a pipe would wait for a writer otherwise, and a terminal could take over this process.
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def read_file(path: str | Path, limit: int) -> tuple[bytes, int]:

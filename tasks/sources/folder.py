@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from schemas.records import ObjectRef
-from tasks.sources.archive import archive_objects, is_archive
-from tasks.sources.uris import FILE, LINK, make_uri
+from tasks.sources.archive import archive_objects
+from tasks.sources.uris import FILE, LINK, archive_scheme, make_uri
 
 _log = logging.getLogger(__name__)
 
@@ -38,27 +39,31 @@ class FolderSource:
         """All files and archive members; see `tasks.sources.base.Source.objects`."""
         pending = [self.path]
         while pending:
-            entries = _list_folder(pending.pop())
+            folder = pending.pop()
+            entries = _list_folder(folder)
             if isinstance(entries, ObjectRef):
                 yield entries
                 continue
             folders = [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
             pending.extend(reversed(folders))
+            parent = make_uri(FILE, folder).rstrip("/")
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
-                    yield from self._entry(entry)
+                    yield from self._entry(entry, parent)
 
-    def _entry(self, entry: os.DirEntry[str]) -> Iterator[ObjectRef]:
-        path = Path(entry.path)
+    def _entry(self, entry: os.DirEntry[str], parent: str) -> Iterable[ObjectRef]:
         try:
             if entry.is_symlink():
-                yield from self._link(path)
-            elif is_archive(path) and entry.is_file():
-                yield from archive_objects(path)
-            else:
-                yield _file_object(path, entry.stat(follow_symlinks=False))
+                return list(self._link(Path(entry.path)))
+            if archive_scheme(entry.name) and entry.is_file():
+                return archive_objects(Path(entry.path))
+            # Nearly all entries: no path object is made of them, for a lake has millions.
+            status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             _log.debug("an object vanished between listing and looking at it")
+            return ()
+        uri = f"{parent}/{quote(os.fsencode(entry.name))}"
+        return (ObjectRef(uri, status.st_size, status.st_mtime_ns),)
 
     def _link(self, path: Path) -> Iterator[ObjectRef]:
         target = Path(os.path.realpath(path))

@@ -35,6 +35,7 @@ _LEVELS: Final = ("studies", "series", "instances")
 _UID: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 _SUFFIXES: Final = {".zip": ZIP, ".tar": TAR, ".tar.gz": TAR, ".tgz": TAR}
+_ENDINGS: Final = tuple(_SUFFIXES)
 
 
 class Place(NamedTuple):
@@ -53,6 +54,8 @@ def scheme_of(uri: str) -> str:
 def archive_scheme(name: str) -> str | None:
     """``zip`` or ``tar`` by the ending of a file name; None if it is no archive."""
     lowered = name.lower()
+    if not lowered.endswith(_ENDINGS):
+        return None
     return next((s for suffix, s in _SUFFIXES.items() if lowered.endswith(suffix)), None)
 
 
