@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.dicom.pixels import StoredArray
+
+#: Largest array that is kept for the next series: a CT of 750 slices of 512 x 512.
+_SPARE_BYTES: Final = 384 * 2**20
 
 
 class PlaneStore:
@@ -59,6 +66,42 @@ class PlaneStore:
         if plane.nbytes * self._n_planes > self._max_bytes:
             return None
         try:
-            return np.empty((self._n_planes, *plane.shape), plane.dtype)
+            memory = _memory(plane.nbytes * self._n_planes)
+            return memory.view(plane.dtype).reshape(self._n_planes, *plane.shape)
         except MemoryError:  # the first slice need not be like the others
             return None
+
+
+class _Spare(threading.local):
+    """Memory of the series before, of this thread."""
+
+    memory: NDArray[np.uint8] | None = None
+
+    def references(self) -> int:
+        """How many refer to it; every view is one of them."""
+        memory = self.memory
+        return sys.getrefcount(memory)
+
+
+def _references_of_unused() -> int:
+    fresh = _Spare()
+    fresh.memory = np.empty(1, np.uint8)
+    return fresh.references()
+
+
+_spare = _Spare()
+_UNUSED: Final = _references_of_unused()
+
+
+def _memory(n_bytes: int) -> NDArray[np.uint8]:
+    """Uninitialised bytes: those of the series before, if nobody holds them any more.
+
+    The system clears every page that it hands out, which on a CT takes as long as its digest.
+    """
+    kept = _spare.memory
+    if kept is not None and len(kept) >= n_bytes and _spare.references() == _UNUSED + 1:
+        return kept[:n_bytes]
+    made = np.empty(n_bytes, np.uint8)
+    if n_bytes <= _SPARE_BYTES:
+        _spare.memory = made
+    return made[:]

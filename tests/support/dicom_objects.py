@@ -17,7 +17,7 @@ from schemas.records import ConvertedSeries, ObjectRef, ScannedObject
 from tasks.deidentify.pseudonyms import Pseudonymiser, Pseudonyms
 from tasks.dicom.grouping import group_series
 from tasks.dicom.kinds import NM_IMAGE, PET_IMAGE, RT_STRUCTURE_SET, SEGMENTATION
-from tasks.dicom.scan import scan_object
+from tasks.dicom.scan import HeaderScanner
 from tasks.ingest.convert import Limits, convert_series
 
 SECRET = b"only for tests, never for patients"
@@ -249,7 +249,8 @@ def scan_all(contents: Sequence[bytes]) -> tuple[list[ScannedObject], MemoryRead
     """Scan objects; they are named 000, 001 ... in the order given."""
     reader = MemoryReader({f"file:///in/{i:03d}": data for i, data in enumerate(contents)})
     refs = [ObjectRef(uri, len(data), 1) for uri, data in reader.objects.items()]
-    return [scan_object(ref, reader) for ref in refs], reader
+    scanner = HeaderScanner(reader)
+    return [scanner.scan(ref) for ref in refs], reader
 
 
 def convert_all(

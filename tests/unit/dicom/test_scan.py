@@ -11,7 +11,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from schemas.errors import RejectedObjectError
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, ScannedObject
-from tasks.dicom.scan import HEAD_BYTES, scan_object
+from tasks.dicom.scan import HEAD_BYTES, HeaderScanner, scan_object
 from tests.support.dicom_objects import (
     MemoryReader,
     common,
@@ -43,6 +43,35 @@ def test_syntaxes_that_only_pydicom_reads(syntax: str) -> None:
     if syntax == ExplicitVRBigEndian:
         ds.PixelData = np.frombuffer(ds.PixelData, "<i2").astype(">i2").tobytes()
     assert scan(to_bytes(ds, syntax)).kind == "image"
+
+
+def mixed_objects() -> list[bytes]:
+    """Objects of several series and kinds in which each header differs in something that counts."""
+    contents = []
+    for number, ds in enumerate(pet_series(10)):
+        ds.AcquisitionTime = "101000" if number < 6 else "101230.5"
+        if number == 3:
+            ds.ImageType = ["DERIVED", "SECONDARY", "MIP"]
+        if number == 4:
+            ds.SeriesInstanceUID = "1.2.3.999"
+        if number == 7:
+            ds.InstanceNumber = None
+        contents += [to_bytes(ds.copy()), implicit_bytes(ds.copy())]
+    uid = str(pet_series(10)[5].SOPInstanceUID).encode()
+    contents[10] = contents[10].replace(uid, b" " * len(uid))
+    contents.insert(2, to_bytes(structure_set({"Lesion 1": [[0.0] * 9]})))
+    contents.insert(9, to_bytes(nm_tomogram(np.zeros((3, 4, 4), np.uint16))))
+    contents.insert(11, b"not DICOM at all" * 20)
+    contents.insert(13, contents[0][:700])
+    return contents
+
+
+def test_looking_at_many_finds_what_looking_at_each_finds() -> None:
+    contents = mixed_objects()
+    reader = MemoryReader({f"file:///in/{i:03d}": data for i, data in enumerate(contents)})
+    refs = [ObjectRef(uri, len(data), 1) for uri, data in reader.objects.items()]
+    scanner = HeaderScanner(reader)
+    assert [scanner.scan(ref) for ref in refs * 2] == [scan_object(ref, reader) for ref in refs * 2]
 
 
 def test_contours_and_tomogram() -> None:

@@ -85,6 +85,23 @@ def test_other_elements_and_cut_objects_do_not_match(implicit: bool) -> None:
             assert found is None or found.found[tags.PIXEL_DATA][0] <= cut
 
 
+def test_a_sequence_of_undefined_length_that_differs_is_not_learned() -> None:
+    contents = []
+    for meaning in ("supine", "a much longer meaning", "prone"):
+        ds = pet_series(1)[0]
+        item = Dataset()
+        item.CodeMeaning = meaning
+        ds.PatientOrientationCodeSequence = Sequence([item])
+        ds["PatientOrientationCodeSequence"].is_undefined_length = True
+        contents.append(to_bytes(ds))
+    walks = [walk(content) for content in contents]
+    template = Template(*walks[0])
+    for content, (layout, complete) in zip(contents[1:], walks[1:], strict=True):
+        assert template.match(content, layout) is None
+        assert not template.learn(complete)
+    assert template.match(contents[0], walks[0][0]) is not None
+
+
 def test_a_sibling_with_other_structure_is_read_completely() -> None:
     first, second = pet_series(2)
     layout, base = walk(to_bytes(first))
