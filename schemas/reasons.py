@@ -24,7 +24,7 @@ QUARANTINE_REASONS: Final[dict[str, str]] = {
     "series_incomplete": "Earlier objects of this series are no longer where they were, so it was not converted again; bring them back, or send the whole series.",
     "source_unavailable": "The source did not deliver the object; the next run asks for it again.",
     "not_parseable": "The file claims to be DICOM but its data set cannot be parsed; export it again.",
-    "truncated": "The file ends before its pixel data does; export or transfer it again.",
+    "truncated": "The file ends before its data do; export or transfer it again.",
     "missing_attribute": "An attribute that the object cannot be used without is absent or empty.",
     "invalid_attribute": "An attribute has a value that its definition does not allow.",
     "undecodable_pixels": "The pixel data cannot be decoded with the installed decoders.",

@@ -14,6 +14,7 @@ from pydicom import config
 from pydicom.dataset import Dataset
 
 from schemas.errors import RejectedObjectError
+from tasks.dicom.elements import BytesEndError, UnusualEncodingError, find_elements
 from tasks.dicom.encoding import read_layout
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: x, y, z of the points of a contour; read from the bytes by whoever needs them.
 CONTOUR_DATA: Final = 0x30060050
 _MAX_DEPTH: Final = 32
+#: Tag and length: nothing shorter is an element.
+_ELEMENT_BYTES: Final = 8
 
 
 def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
@@ -64,6 +67,37 @@ def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
         raise RejectedObjectError(
             "not_parseable", f"parser failed with {type(error).__name__}"
         ) from None
+
+
+def parse_complete(data: bytes, content: str) -> Dataset:
+    """Parse an object without pixels, which pydicom would read in part if its end were missing.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole object.
+    content : str
+        Keyword of the element that matters, for the message.
+
+    Raises
+    ------
+    RejectedObjectError
+        ``truncated`` if the bytes end inside an element, and as `parse_dataset`.
+    """
+    layout = read_layout(data)
+    if layout is not None and layout.is_native:
+        try:
+            find_elements(data, layout)
+        except BytesEndError as error:
+            ends = (offset + length for offset, length in error.found.values())
+            rest = data[max(ends, default=0) :]
+            if len(rest) >= _ELEMENT_BYTES or rest.strip(b"\0"):  # else padding behind the object
+                raise RejectedObjectError(
+                    "truncated", "the object ends inside an element", [content]
+                ) from None
+        except UnusualEncodingError:
+            logger.debug("completeness of an object in an unusual encoding is left to the parser")
+    return parse_dataset(data)
 
 
 def _drop_unreadable(dataset: Dataset, depth: int) -> None:

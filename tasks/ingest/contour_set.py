@@ -15,7 +15,7 @@ from schemas.geometry import FloatArray
 from schemas.records import Row
 from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
-from tasks.dicom.parse import CONTOUR_DATA, parse_dataset
+from tasks.dicom.parse import CONTOUR_DATA, parse_complete
 from tasks.dicom.variants import without
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
@@ -73,7 +73,7 @@ def convert_contours(
     regions, used, headers = _Regions(), [], []
     for loaded in objects:
         try:
-            dataset = parse_dataset(loaded.data)
+            dataset = parse_complete(loaded.data, "ROIContourSequence")
             _add_object(dataset, context, regions)
         except RejectedObjectError as error:
             book.reject(loaded.item, error)

@@ -11,7 +11,7 @@ from schemas.errors import RejectedObjectError
 from schemas.records import Row
 from tasks.deidentify.identity import IdentifierFilter
 from tasks.dicom import values
-from tasks.dicom.parse import parse_dataset
+from tasks.dicom.parse import parse_complete
 from tasks.dicom.variants import without
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import partial_series_findings
@@ -59,7 +59,7 @@ def convert_report(
     rows, used, headers = ReportRows(context), [], []
     for loaded in objects:
         try:
-            dataset = parse_dataset(loaded.data)
+            dataset = parse_complete(loaded.data, "ContentSequence")
             _add_report(dataset, context, rows)
         except RejectedObjectError as error:
             book.reject(loaded.item, error)
@@ -83,6 +83,8 @@ def convert_report(
 
 
 def _add_report(dataset: Dataset, context: Context, rows: ReportRows) -> None:
+    if "ContentSequence" not in dataset:  # absent, or too damaged to be read
+        raise RejectedObjectError("missing_attribute", "ContentSequence is absent or unreadable")
     codes = Codes(IdentifierFilter(dataset) if context.deidentify else None)
     references = References(context, series_of_evidence(dataset))
     key: Row = {

@@ -13,7 +13,7 @@ from schemas.records import Row
 from tasks.deidentify.descriptors import UNKNOWN_LABEL, clean_label
 from tasks.deidentify.identity import IdentifierFilter
 from tasks.dicom import values
-from tasks.dicom.parse import parse_dataset
+from tasks.dicom.parse import parse_complete
 from tasks.dicom.variants import without
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import partial_series_findings
@@ -60,7 +60,7 @@ def convert_value_map(
     used, headers = [], []
     for loaded in objects:
         try:
-            dataset = parse_dataset(loaded.data)
+            dataset = parse_complete(loaded.data, _MAPPED)
             maps += _mappings(dataset, context)
         except RejectedObjectError as error:
             book.reject(loaded.item, error)

@@ -26,6 +26,7 @@ from tests.support.dicom_objects import (
     structure_set,
     to_bytes,
 )
+from tests.support.reports import measurement, report, value_map, volumetric_group
 
 
 def settle(contents: list[bytes]) -> list[str]:
@@ -51,10 +52,12 @@ def samples() -> dict[str, Dataset]:
         "nm": nm_tomogram(np.ones((3, 4, 4), np.uint16)),
         "rtstruct": structure_set({"Lesion 1": [[0.0, 0, 0, 5, 0, 0, 5, 5, 0]]}),
         "seg": segmentation([(1, 0.0, region), (1, 3.0, region)], ["Lesion 1"]),
+        "report": report([volumetric_group([measurement(1.0), measurement(2.0)])]),
+        "value_map": value_map(0.5, images=pet_series(3)),
     }
 
 
-@pytest.mark.parametrize("kind", ["pet", "nm", "rtstruct", "seg"])
+@pytest.mark.parametrize("kind", ["pet", "nm", "rtstruct", "seg", "report", "value_map"])
 @pytest.mark.parametrize("implicit", [False, True])
 def test_every_truncation(kind: str, implicit: bool) -> None:
     ds = samples()[kind]
@@ -64,7 +67,21 @@ def test_every_truncation(kind: str, implicit: bool) -> None:
         assert "internal_error" not in settle([content[:cut]]), cut
 
 
-@pytest.mark.parametrize("kind", ["pet", "nm", "rtstruct", "seg"])
+@pytest.mark.parametrize("kind", ["rtstruct", "report", "value_map"])
+@pytest.mark.parametrize("implicit", [False, True])
+def test_part_of_a_tree_never_passes_for_the_whole(kind: str, implicit: bool) -> None:
+    """Sequences cut short would be read without their last items."""
+    ds = samples()[kind]
+    content = implicit_bytes(ds) if implicit else to_bytes(ds)
+    assert settle([content]) == ["ingested"]
+    assert settle([content + bytes(3)]) == ["ingested"]  # padding behind the object
+    for cut in sorted({*range(1000, len(content), 41), len(content) - 1}):
+        assert settle([content[:cut]])[0] in {
+            "truncated", "not_parseable", "missing_attribute", "not_dicom",
+        }, cut  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["pet", "nm", "rtstruct", "seg", "report", "value_map"])
 @pytest.mark.parametrize("implicit", [False, True])
 def test_random_damage(kind: str, implicit: bool) -> None:
     """Bytes of the data set are overwritten: wrong VRs, lengths, tags and values."""

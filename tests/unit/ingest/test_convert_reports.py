@@ -261,4 +261,4 @@ def test_endless_nesting_ends_in_quarantine() -> None:
 
 def test_a_report_without_content() -> None:
     ds = common("1.2.840.10008.5.1.4.1.1.88.33", "SR", 1, REPORT_SERIES)
-    assert reasons(converted(ds)) == ["report_without_measurements"]
+    assert reasons(converted(ds)) == ["missing_attribute"]
