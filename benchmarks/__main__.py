@@ -1,11 +1,13 @@
-"""``python -m benchmarks``: run the rows and write RESULTS.md."""
+"""``python -m benchmarks``: run the rows, write RESULTS.md; ``fuzz``: `benchmarks.robustness`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import robustness
 from benchmarks.combat import combat_row
 from benchmarks.ingest import ct_row, pet_row
 from benchmarks.query import query_row
@@ -31,11 +33,15 @@ TINY: dict[str, Callable[[], list[Comparison]]] = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the rows asked for and write the page."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["fuzz"]:
+        robustness.main(given[1:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(FULL)}; default all")
     parser.add_argument("--tiny", action="store_true", help="smallest sizes: does it run?")
     parser.add_argument("--output", type=Path, default=None, help="default benchmarks/RESULTS.md")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     if unknown := set(options.rows) - set(FULL):
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(FULL)}")
     names = options.rows or list(FULL)

@@ -50,6 +50,8 @@ from tasks.sources.uris import is_remote
 
 #: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
 _SCAN_BATCH: Final = 200
+#: Errors of jobs that are no fault of ours.
+_JOB_FAILURES: Final = {"KilledWorker": "killed_workers", "MemoryError": "out_of_memory"}
 
 
 @dataclass
@@ -235,7 +237,7 @@ def _failure(error: BaseException | None) -> str:
     """Reason code of a job that ended with an error; its text may hold values, so it is dropped."""
     name = type(error).__name__
     get_run_logger().error("a job ended with %s", name)
-    return "killed_workers" if name == "KilledWorker" else "internal_error"
+    return _JOB_FAILURES.get(name, "internal_error")
 
 
 def _remember_places(session: IngestSession, refs: Iterable[ObjectRef]) -> None:

@@ -28,7 +28,10 @@ QUARANTINE_REASONS: Final[dict[str, str]] = {
     "missing_attribute": "An attribute that the object cannot be used without is absent or empty.",
     "invalid_attribute": "An attribute has a value that its definition does not allow.",
     "undecodable_pixels": "The pixel data cannot be decoded with the installed decoders.",
-    "oversized": "Rows x Columns x frames is beyond the configured limit; raise it if this is real.",
+    "oversized": "Rows x Columns x frames, the file, or what it expands to is beyond the configured "
+    "limit; raise it if this is real.",
+    "too_complex": "The header has more elements or values, or deeper sequences, than real objects "
+    "have; find out what wrote it.",
     "conflicting_duplicate": "The same SOP Instance UID came with different content; both are kept, "
     "the first one is used. Find out which one is right.",
     "mixed_sizes": "The only slice of its rows, columns and pixel spacing in the series.",
@@ -45,6 +48,8 @@ QUARANTINE_REASONS: Final[dict[str, str]] = {
     "pseudonym_missing": "The patient is not in the site's list of pseudonyms, which is required; add the patient, the next run takes the object in.",
     "deidentification_failed": "The object could not be de-identified safely, so nothing of it was kept.",
     "suv_changed_by_deidentification": "The SUV factor before and after de-identification differs.",
+    "out_of_memory": "Reading this series needs more memory than a worker has; run with fewer "
+    "workers or more memory.",
     "killed_workers": "Reading this series ended two workers; inspect it separately.",
     "archive_damaged": "The archive, or this member of it, cannot be read.",
     "archive_bomb": "The archive member expands beyond the configured limit.",

@@ -22,6 +22,8 @@ _ITEM: Final = 0xFFFEE000
 _ITEM_END: Final = 0xFFFEE00D
 _SEQUENCE_END: Final = 0xFFFEE0DD
 _MAX_DEPTH: Final = 32
+#: Top-level elements of a quickly read header; images have up to a few thousand.
+_MAX_ELEMENTS: Final = 50_000
 
 _IMPLICIT = struct.Struct("<HHI").unpack_from
 _EXPLICIT = struct.Struct("<HH2sH").unpack_from
@@ -108,6 +110,8 @@ def find_elements(
         if tag >= stop:
             found[tag] = (value, length)
             return found
+        if len(found) > _MAX_ELEMENTS:
+            raise UnusualEncodingError("more elements than images have")
         if length == _UNDEFINED:
             # UN of undefined length is a sequence in implicit VR (PS3.5 6.2.2).
             inner = explicit and vr != b"UN"

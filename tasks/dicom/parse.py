@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -11,11 +10,26 @@ from typing import Final
 
 import pydicom
 from pydicom import config
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_sequence
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 
 from schemas.errors import RejectedObjectError
+from tasks.dicom.budget import (
+    MAX_ELEMENTS,
+    MAX_VALUES,
+    MAX_VALUES_OF_ONE,
+    CountedBytes,
+    HeaderBudget,
+    resolved_vr,
+    too_complex,
+    value_count,
+)
 from tasks.dicom.elements import BytesEndError, UnusualEncodingError, find_elements
-from tasks.dicom.encoding import read_layout
+from tasks.dicom.encoding import DEFLATED, Layout, read_layout
+from tasks.dicom.inflate import inflated
 
 logger = logging.getLogger(__name__)
 
@@ -45,25 +59,26 @@ def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
     Raises
     ------
     RejectedObjectError
-        ``not_parseable``. The message names the kind of failure only, as pydicom's own messages
-        may quote values.
+        ``not_parseable``; ``too_complex`` or ``oversized`` for what only a hostile or broken writer
+        makes. The message names the kind of failure only, as pydicom's own messages may quote
+        values.
     """
     layout = read_layout(data)
     if layout is None:
         raise RejectedObjectError("not_parseable", "no DICOM data set found")
+    if layout.transfer_syntax_uid == DEFLATED:
+        data = inflated(data, layout)
+    budget = HeaderBudget(MAX_ELEMENTS, MAX_VALUES)
     try:
         with quiet_pydicom():
-            dataset = pydicom.dcmread(
-                io.BytesIO(data), stop_before_pixels=not with_pixels, force=not layout.has_magic
-            )
-            _drop_unreadable(dataset.file_meta, 0)
-            if "TransferSyntaxUID" not in dataset.file_meta:
-                dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(layout.transfer_syntax_uid)
-            _drop_unreadable(dataset, 0)
-            return dataset
-    except (KeyboardInterrupt, MemoryError):
+            return _parsed(data, layout, budget, with_pixels=with_pixels)
+    except (KeyboardInterrupt, MemoryError, RejectedObjectError):
         raise
+    except RecursionError:
+        raise too_complex("sequences nested too deeply") from None
     except Exception as error:  # noqa: BLE001 - damaged bytes: pydicom has no common base class
+        if budget.is_spent:  # pydicom turns any error inside a sequence into one of its own
+            raise too_complex("more elements than any real object") from None
         raise RejectedObjectError(
             "not_parseable", f"parser failed with {type(error).__name__}"
         ) from None
@@ -100,22 +115,71 @@ def parse_complete(data: bytes, content: str) -> Dataset:
     return parse_dataset(data)
 
 
-def _drop_unreadable(dataset: Dataset, depth: int) -> None:
+def _parsed(data: bytes, layout: Layout, budget: HeaderBudget, *, with_pixels: bool) -> Dataset:
+    dataset = pydicom.dcmread(
+        CountedBytes(data, budget),
+        stop_before_pixels=not with_pixels,
+        force=not layout.has_magic,
+    )
+    _convert(dataset.file_meta, budget, 0)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(layout.transfer_syntax_uid)
+    _convert(dataset, budget, 0)
+    return dataset
+
+
+def _convert(dataset: Dataset, budget: HeaderBudget, depth: int) -> None:
     """Convert all values now, so that a damaged one cannot fail later, wherever it is used."""
     if depth > _MAX_DEPTH:
-        raise RecursionError("sequences nested too deeply")
+        raise too_complex("sequences nested too deeply")
     for tag in list(dataset.keys()):
         if tag == CONTOUR_DATA:
             continue
         try:
-            element = dataset[tag]
-        except Exception as error:  # noqa: BLE001 - as above
+            element = _converted(dataset, tag, budget)
+        except (MemoryError, RecursionError):
+            raise
+        except Exception as error:
+            if budget.is_spent:
+                raise
             logger.debug("element %s left out: %s", tag, type(error).__name__)
             del dataset[tag]
             continue
         if element.VR == "SQ":
             for item in element.value:
-                _drop_unreadable(item, depth + 1)
+                _convert(item, budget, depth + 1)
+
+
+def _converted(dataset: Dataset, tag: BaseTag, budget: HeaderBudget) -> DataElement:
+    # It would take an empty value for one that is still to be read.
+    raw: object = dataset.get_item(tag, keep_deferred=True)
+    if isinstance(raw, RawDataElement):
+        vr = raw.VR if raw.VR not in (None, "UN") else resolved_vr(raw, dataset)
+        if vr == "SQ" and isinstance(raw.value, bytes):
+            # As pydicom does, but counted (and without handing the pixel representation down, which
+            # decides the sign of LUT entries only).
+            element = DataElement(tag, vr, _sequence(raw, dataset, budget))
+            dataset[tag] = element
+            return element
+        count = value_count(raw, vr)
+        if count > MAX_VALUES_OF_ONE:
+            raise ValueError("more values than an attribute can have")
+        budget.spend_values(count)
+    made: DataElement = dataset[tag]
+    return made
+
+
+def _sequence(raw: RawDataElement, dataset: Dataset, budget: HeaderBudget) -> Sequence:
+    """Read a sequence of known length, counting what it costs."""
+    value = raw.value or b""
+    return read_sequence(
+        CountedBytes(value, budget),
+        raw.is_implicit_VR,
+        raw.is_little_endian,
+        len(value),
+        dataset.original_character_set,
+        raw.value_tell,
+    )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from schemas.errors import RejectedObjectError
+from tasks.dicom.codestream import require_honest_frames
 from tasks.dicom.parse import quiet_pydicom
 from tasks.dicom.slices import PixelFormat
 
@@ -116,9 +117,11 @@ def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
             "truncated", f"expected {form.n_bytes} bytes of pixels, got {len(dataset.PixelData)}"
         )
     try:
+        if syntax.is_compressed:
+            require_honest_frames(dataset.PixelData, form)
         with quiet_pydicom():
             array = pixel_array(dataset, raw=True)
-    except MemoryError:
+    except (MemoryError, RejectedObjectError):
         raise
     except Exception as error:  # noqa: BLE001 - decoder plug-ins raise what their libraries do
         raise RejectedObjectError(

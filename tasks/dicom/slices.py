@@ -299,6 +299,7 @@ def _frames(elements: Elements) -> int:
     if text is None:
         return 1
     value = text.split("\\")[0].strip()
-    if not value.isdecimal() or int(value) < 1:
+    # An IS has 12 characters at most; Python refuses to convert thousands of digits.
+    if not value.isdecimal() or len(value) > 12 or int(value) < 1:
         raise RejectedObjectError("invalid_attribute", "NumberOfFrames is no positive integer")
     return int(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from schemas.records import ObjectRef
+from tasks.sources.archive_bounds import BoundedStream, expanded_bound, open_zip, tar_members
 from tasks.sources.uris import TAR, ZIP, archive_scheme, make_uri
 
 #: What the standard library raises on archives that are cut off, corrupt or not archives at all.
 DAMAGE: Final = (
-    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError,
-    NotImplementedError, UnicodeDecodeError, ValueError,
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, struct.error, EOFError,
+    NotImplementedError, UnicodeDecodeError, ValueError, IndexError, OverflowError, RecursionError,
 )  # fmt: skip
 
 
@@ -56,15 +57,19 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 
 def _zip_members(path: Path) -> dict[str, int]:
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         found = {i.filename: i.file_size for i in archive.infolist() if not i.is_dir()}
     return dict(sorted(found.items()))
 
 
 def _tar_members(path: Path) -> dict[str, int]:
     # In the archive's own order: a compressed tar can only be read forwards.
-    with tarfile.open(path, "r:*") as archive:
-        return {m.name: m.size for m in archive if m.isreg()}
+    size = path.stat().st_size
+    is_plain = path.name.lower().endswith(".tar")
+    with path.open("rb") if is_plain else gzip.open(path, "rb") as stream:
+        bounded = BoundedStream(stream, None if is_plain else expanded_bound(size))
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
+            return {m.name: m.size for m in tar_members(archive)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import tarfile
-import tempfile
-import zipfile
 from collections import OrderedDict
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Protocol, Self
+from typing import Final, Self
 
 from schemas.errors import RejectedObjectError
 from tasks.sources.archive import DAMAGE
+from tasks.sources.archive_reading import Archive, open_archive
 from tasks.sources.file_reading import os_reason, read_file
 from tasks.sources.remote_reading import RemoteReader
 from tasks.sources.retrieved import Connections
@@ -32,88 +29,6 @@ from tasks.sources.uris import (
 
 #: Archives kept open at once by one reader.
 _MAX_OPEN: Final = 8
-#: A compressed tar expands into memory up to here, then into an unnamed temporary file.
-_SPOOL_BYTES: Final = 64 * 2**20
-#: A compressed tar that expands by more than this factor (and beyond `_SPOOL_BYTES`) is a bomb;
-#: images reach about 10, empty label maps about 200, gzip itself ends near 1030.
-_MAX_EXPANSION: Final = 400
-
-
-class _Archive(Protocol):
-    def read(self, member: str, limit: int) -> tuple[bytes, int]:
-        """At most `limit` bytes of a member, and its declared size."""
-
-    def is_empty(self) -> bool:
-        """Say whether it has no members with data."""
-
-    def close(self) -> None:
-        """Close the file."""
-
-
-class _Zip:
-    def __init__(self, path: Path) -> None:
-        self._file = zipfile.ZipFile(path)
-
-    def read(self, member: str, limit: int) -> tuple[bytes, int]:
-        info = self._file.getinfo(member)
-        with self._file.open(info) as stream:
-            return stream.read(limit), info.file_size
-
-    def is_empty(self) -> bool:
-        return all(info.is_dir() for info in self._file.infolist())
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Tar:
-    def __init__(self, path: Path) -> None:
-        with ExitStack() as opened:  # closes what is open if the next step fails
-            stream = opened.enter_context(_expanded(path))
-            self._file = opened.enter_context(tarfile.open(fileobj=stream, mode="r:"))
-            self._members = {m.name: m for m in self._file if m.isreg()}
-            self._opened = opened.pop_all()
-
-    def read(self, member: str, limit: int) -> tuple[bytes, int]:
-        info = self._members[member]
-        stream = self._file.extractfile(info)
-        if stream is None:
-            raise KeyError(member)
-        with stream:
-            data = stream.read(min(limit, info.size))
-        if len(data) < min(limit, info.size):
-            raise EOFError("tar member is cut off")
-        return data, info.size
-
-    def is_empty(self) -> bool:
-        return not self._members
-
-    def close(self) -> None:
-        self._opened.close()
-
-
-def _expanded(path: Path) -> IO[bytes]:
-    """Return the plain tar; a compressed one is expanded once: gzip cannot be read backwards."""
-    if path.name.lower().endswith(".tar"):
-        return path.open("rb")
-    bound = max(path.stat().st_size * _MAX_EXPANSION, _SPOOL_BYTES)
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  closed by _Tar
-    try:
-        with gzip.open(path, "rb") as stream:
-            while chunk := stream.read(2**20):
-                spool.write(chunk)
-                _refuse_bomb(spool.tell(), bound)
-    except BaseException:
-        spool.close()
-        raise
-    spool.seek(0)
-    return spool
-
-
-def _refuse_bomb(n_bytes: int, bound: int) -> None:
-    if n_bytes > bound:
-        detail = f"the archive expands more than {_MAX_EXPANSION} times"
-        raise RejectedObjectError("archive_bomb", detail)
 
 
 class ObjectReader:
@@ -135,7 +50,7 @@ class ObjectReader:
 
     def __init__(self, connections: Connections | None = None) -> None:
         self._remote = RemoteReader(connections or Connections())
-        self._open: OrderedDict[tuple[str, Path], _Archive] = OrderedDict()
+        self._open: OrderedDict[tuple[str, Path], Archive] = OrderedDict()
 
     def __enter__(self) -> Self:
         return self
@@ -177,7 +92,7 @@ class ObjectReader:
             an archive), ``not_dicom`` (a device or pipe), ``link_outside_source``; for objects of
             declared sources also ``source_unavailable`` and ``invalid_attribute``.
         """
-        data, size = self._fetch(uri, max_bytes + 1)
+        data, size = self._fetch(uri, max_bytes + 1, whole=True)
         if len(data) == size <= max_bytes:
             return data
         is_member = scheme_of(uri) in {ZIP, TAR}
@@ -197,7 +112,7 @@ class ObjectReader:
         """
         return self._fetch(uri, n_bytes)[0]
 
-    def _fetch(self, uri: str, limit: int) -> tuple[bytes, int]:
+    def _fetch(self, uri: str, limit: int, *, whole: bool = False) -> tuple[bytes, int]:
         path = file_path(uri)
         if path is not None:
             return read_file(path, limit)
@@ -213,7 +128,7 @@ class ObjectReader:
                 "unsupported_object", "an archive inside an archive; unpack the outer one"
             )
         try:
-            return self._read_member(place, limit)
+            return self._read_member(place, limit, whole=whole)
         except RejectedObjectError:  # a ValueError too, so it must not count as damage below
             raise
         except (*DAMAGE, KeyError) as error:
@@ -224,18 +139,18 @@ class ObjectReader:
         except OSError as error:
             raise RejectedObjectError("unreadable", os_reason(error)) from None
 
-    def _read_member(self, place: Place, limit: int) -> tuple[bytes, int]:
+    def _read_member(self, place: Place, limit: int, *, whole: bool) -> tuple[bytes, int]:
         archive = self._archive(place)
         if place.member is not None:
-            return archive.read(place.member, limit)
+            return archive.read(place.member, limit, whole=whole)
         if archive.is_empty():
             raise RejectedObjectError("empty_file", "the archive has no members")
         raise RejectedObjectError("archive_damaged", "the archive could not be listed")
 
-    def _archive(self, place: Place) -> _Archive:
+    def _archive(self, place: Place) -> Archive:
         key = (place.scheme, place.path)
         if key not in self._open:
-            self._open[key] = _Zip(place.path) if place.scheme == ZIP else _Tar(place.path)
+            self._open[key] = open_archive(place)
             if len(self._open) > _MAX_OPEN:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(key)

@@ -98,7 +98,7 @@ def test_compressed_tar_bomb_is_stopped_early(tmp_path: Path) -> None:
     # Level 1 packs zeros about 220-fold; pretend that less is allowed.
     uri = next(iter(open_source(path).objects())).uri
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.sources.reading._MAX_EXPANSION", 100)
+        patch.setattr("tasks.sources.archive_bounds.MAX_EXPANSION", 100)
         with pytest.raises(RejectedObjectError, match="archive_bomb"):
             read_object(uri, 2**30)
 
@@ -148,3 +148,100 @@ def test_a_reader_keeps_few_archives_open(tmp_path: Path) -> None:
             assert reader.read(ref.uri, 10) == b"x"
         assert len(reader._open) == 8
     assert len(reader._open) == 0
+
+
+def _tar_header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("size", [2**40, 2**62])
+def test_tar_header_of_absurd_size(tmp_path: Path, kind: bytes, size: int) -> None:
+    """A reader that believes it asks for a terabyte of memory."""
+    path = tmp_path / "x.tar"
+    path.write_bytes(_tar_header("1", size, kind) + bytes(4096))
+    assert _reasons(path) == ["archive_damaged"]
+
+
+def test_tar_member_of_absurd_size(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "x.tar", tmp_path / "y.tgz"
+    content = _tar_header("1", 2**62) + bytes(1024)
+    plain.write_bytes(content)
+    packed.write_bytes(gzip.compress(content))
+    assert _reasons(plain) == ["archive_damaged"]
+    assert _reasons(packed)[0] in {"archive_damaged", "archive_bomb"}
+
+
+def test_tar_whose_headers_go_backwards(tmp_path: Path) -> None:
+    """A negative size (base 256) leads old readers back to the same header for ever."""
+    header = bytearray(_tar_header("1", 0))
+    header[124:136] = b"\xff" * 10 + b"\xfc\x00"  # -1024
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    path = tmp_path / "x.tar"
+    path.write_bytes(_tar_header("0", 0) + bytes(header) + bytes(1024))
+    assert "archive_damaged" in _reasons(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_tar_with_thousands_of_headers_before_a_member(tmp_path: Path, kind: bytes) -> None:
+    """Readers go one call deeper for each."""
+    path = tmp_path / "x.tar"
+    path.write_bytes(_tar_header("1", 0, kind) * 5000 + _tar_header("1", 0) + bytes(1024))
+    assert _reasons(path) == ["archive_damaged"]
+
+
+def test_zip_members_that_overlap(tmp_path: Path) -> None:
+    """Every member but the first names bytes that belong to another one."""
+    path = _zip(tmp_path / "x.zip", {"1": b"kernel" * 100, "2": b"kernel" * 100})
+    data = bytearray(path.read_bytes())
+    second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4)
+    data[second + 42 : second + 46] = bytes(4)  # the place of the first member
+    path.write_bytes(bytes(data))
+    assert _reasons(path) == ["read", "archive_damaged"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zip_methods_that_expand_without_bound(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as archive:
+        archive.writestr("1", bytes(100_000))
+    assert _reasons(tmp_path / "x.zip") == ["unsupported_object"]
+
+
+def test_zip_member_that_expands_beyond_measure(tmp_path: Path) -> None:
+    """Below the limit on size, but of a thousand times fewer bytes."""
+    path = _zip(tmp_path / "x.zip", {"1": bytes(65 * 2**20)})
+    (ref,) = open_source(path).objects()
+    with pytest.raises(RejectedObjectError, match="archive_bomb"):
+        read_object(ref.uri, 2**30)
+
+
+def test_zip_with_an_endless_list_of_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _zip(tmp_path / "x.zip", {str(n): b"" for n in range(50)})
+    monkeypatch.setattr("tasks.sources.archive_bounds._MAX_DIRECTORY_BYTES", 1000)
+    assert _reasons(path) == ["archive_bomb"]
+
+
+def test_tar_with_too_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(b"".join(_tar_header(str(n), 0) for n in range(50)) + bytes(1024))
+    monkeypatch.setattr("tasks.sources.archive_bounds.MAX_MEMBERS", 40)
+    assert _reasons(path) == ["archive_bomb"]
+
+
+def test_large_file_of_holes(tmp_path: Path) -> None:
+    """A sparse member announces gigabytes and has none of them."""
+    records = [b"GNU.sparse.major=1", b"GNU.sparse.minor=0", b"GNU.sparse.name=1",
+               b"GNU.sparse.realsize=900000000"]  # fmt: skip
+    pax = b"".join(b"%d %s\n" % (len(r) + 4, r) for r in records)
+    table = b"1\n0\n0\n".ljust(512, b"\0")
+    content = _tar_header("pax", len(pax), tarfile.XHDTYPE) + pax.ljust(512, b"\0")
+    path = tmp_path / "x.tar"
+    path.write_bytes(content + _tar_header("1", 512) + table + bytes(1024))
+    (ref,) = open_source(path).objects()
+    with pytest.raises(RejectedObjectError, match="archive_bomb"):
+        read_object(ref.uri, 2**30)
