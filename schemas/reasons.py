@@ -114,7 +114,6 @@ SUV_REFUSALS: Final[dict[str, str]] = {
     "suv_size_implausible": "Patient size does not allow the normalising body mass to be computed.",
     "suv_several_radiopharmaceuticals": "More than one administration is given; SUV needs exactly one.",
     "suv_reprojection": "A reprojection (such as a MIP) has no activity concentration.",
-    "suv_object_unsupported": "SUV is not yet derived from this kind of object (Enhanced PET).",
 }
 
 REASONS: Final[dict[str, str]] = {**QUARANTINE_REASONS, **IGNORED_KINDS, **SUV_REFUSALS}

@@ -49,6 +49,7 @@ def deidentify(
     *,
     patient_key: str | None = None,
     default_issuer: str = "",
+    is_part: bool = False,
 ) -> Dataset:
     """De-identify one object.
 
@@ -63,6 +64,9 @@ def deidentify(
         The patient's key if known already, for parts of objects that lack the patient ID.
     default_issuer : str
         See `tasks.deidentify.identity.patient_identity`.
+    is_part : bool
+        True for a few elements that will be put into a de-identified object: the result does not
+        say again what was done to it.
 
     Returns
     -------
@@ -90,6 +94,8 @@ def deidentify(
     except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OSError) as error:
         kind = type(error).__name__
         raise RejectedObjectError("deidentification_failed", f"cleaning raised {kind}") from None
+    if is_part:
+        return safe
     _derive_age(dataset, safe)
     _declare(safe)
     _replace_file_meta(dataset, safe, pseudonymiser)

@@ -39,6 +39,8 @@ class SliceTime:
     frame_reference_s, trigger_s, echo_ms, duration_s, temporal_position, acquisition_number : float
         Frame Reference Time, Trigger Time, Echo Time, Actual Frame Duration, Temporal Position
         Identifier, Acquisition Number.
+    b_value : float
+        Diffusion b-value, s/mm2.
     """
 
     acquisition_s: float
@@ -48,6 +50,7 @@ class SliceTime:
     duration_s: float
     temporal_position: float
     acquisition_number: float
+    b_value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,14 @@ class FrameOrder:
 _DISTINCTIONS: Final = (
     ("temporal_position", "time"),
     ("echo_ms", "echo"),
+    ("b_value", "other"),
     ("acquisition_s", "time"),
     ("trigger_s", "gate"),
     ("frame_reference_s", "time"),
     ("acquisition_number", "other"),
 )
 #: These must be the same in all slices of a frame.
-_ONE_PER_FRAME: Final = frozenset({"temporal_position", "echo_ms", "acquisition_number"})
+_ONE_PER_FRAME: Final = frozenset({"temporal_position", "echo_ms", "acquisition_number", "b_value"})
 
 
 def read_slice_time(header: SliceHeader) -> SliceTime:
@@ -94,6 +98,7 @@ def read_slice_time(header: SliceHeader) -> SliceTime:
         duration_s=_number(found.get(tags.ACTUAL_FRAME_DURATION)) / 1000,
         temporal_position=_number(found.get(tags.TEMPORAL_POSITION)),
         acquisition_number=_number(found.get(tags.ACQUISITION_NUMBER)),
+        b_value=_number(found.get(tags.DIFFUSION_B_VALUE)),
     )
 
 

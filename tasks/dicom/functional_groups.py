@@ -16,6 +16,23 @@ _PLANE_POSITION: Final = "PlanePositionSequence"
 _PLANE_ORIENTATION: Final = "PlaneOrientationSequence"
 _PIXEL_MEASURES: Final = "PixelMeasuresSequence"
 _SEGMENT: Final = "SegmentIdentificationSequence"
+_SLIDE: Final = "PlanePositionSlideSequence"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FunctionalGroups:
+    """What a multi-frame object says about its frames.
+
+    Parameters
+    ----------
+    shared : Dataset
+        Groups that hold for every frame.
+    per_frame : list of Dataset
+        Groups of each frame, in the order of the frames.
+    """
+
+    shared: Dataset
+    per_frame: list[Dataset]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +57,14 @@ class Frame:
     segment_number: int | None
 
 
-def read_frames(dataset: Dataset) -> list[Frame]:
-    """Read the functional groups of all frames; what is shared is given to each.
+def read_groups(dataset: Dataset) -> FunctionalGroups:
+    """Read the functional groups, one item for each frame.
 
     Raises
     ------
     RejectedObjectError
-        ``missing_attribute`` or ``invalid_attribute``; ``unsupported_object`` for slides.
+        ``missing_attribute`` if there are none, ``invalid_attribute`` if there are not as many as
+        frames, ``unsupported_object`` for slides.
 
     References
     ----------
@@ -55,18 +73,38 @@ def read_frames(dataset: Dataset) -> list[Frame]:
     shared = values.first_item(dataset, "SharedFunctionalGroupsSequence")
     per_frame = values.items(dataset, "PerFrameFunctionalGroupsSequence")
     n_frames = values.number(dataset, "NumberOfFrames")
+    if not per_frame:
+        raise RejectedObjectError(
+            "missing_attribute", "PerFrameFunctionalGroupsSequence is absent or empty"
+        )
     if n_frames != len(per_frame):
         raise RejectedObjectError(
             "invalid_attribute",
             f"{len(per_frame)} functional groups, {n_frames} frames",
             ["NumberOfFrames", "PerFrameFunctionalGroupsSequence"],
         )
-    return [_frame(item, shared) for item in per_frame]
+    if _SLIDE in shared or any(_SLIDE in own for own in per_frame):
+        raise RejectedObjectError("unsupported_object", "frames of a slide, not of a patient")
+    return FunctionalGroups(shared, per_frame)
+
+
+def read_frames(dataset: Dataset) -> list[Frame]:
+    """Read where all frames lie; what is shared is given to each.
+
+    Raises
+    ------
+    RejectedObjectError
+        As `read_groups`; ``missing_attribute`` or ``invalid_attribute``, naming the attribute.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.16.
+    """
+    groups = read_groups(dataset)
+    return [_frame(item, groups.shared) for item in groups.per_frame]
 
 
 def _frame(own: Dataset, shared: Dataset) -> Frame:
-    if "PlanePositionSlideSequence" in own or "PlanePositionSlideSequence" in shared:
-        raise RejectedObjectError("unsupported_object", "frames of a slide, not of a patient")
     position = DatasetElements(_group(own, shared, _PLANE_POSITION))
     orientation = DatasetElements(_group(own, shared, _PLANE_ORIENTATION))
     measures = _group(own, shared, _PIXEL_MEASURES)

@@ -24,8 +24,23 @@ REPORT_CLASSES: Final = frozenset(_REPORT_PREFIX + end for end in ("22", "33", "
 #: X-Ray, Radiopharmaceutical, Patient and Enhanced X-Ray Radiation Dose SR.
 DOSE_REPORT_CLASSES: Final = frozenset(_REPORT_PREFIX + end for end in ("67", "68", "73", "76"))
 
+PARAMETRIC_MAP: Final = "1.2.840.10008.5.1.4.1.1.30"
+ENHANCED_CT: Final = "1.2.840.10008.5.1.4.1.1.2.1"
+LEGACY_ENHANCED_CT: Final = "1.2.840.10008.5.1.4.1.1.2.2"
+ENHANCED_MR: Final = "1.2.840.10008.5.1.4.1.1.4.1"
+LEGACY_ENHANCED_MR: Final = "1.2.840.10008.5.1.4.1.1.4.4"
+ENHANCED_PET: Final = "1.2.840.10008.5.1.4.1.1.130"
+LEGACY_ENHANCED_PET: Final = "1.2.840.10008.5.1.4.1.1.128.1"
+
 #: Classic single-frame image classes: one slice an object.
 SLICE_CLASSES: Final = frozenset({CT_IMAGE, MR_IMAGE, PET_IMAGE})
+#: Multi-frame images that say where each frame lies in functional groups.
+ENHANCED_CLASSES: Final = frozenset(
+    {
+        ENHANCED_CT, ENHANCED_MR, ENHANCED_PET,
+        LEGACY_ENHANCED_CT, LEGACY_ENHANCED_MR, LEGACY_ENHANCED_PET,
+    }
+)  # fmt: skip
 SEGMENTATION_CLASSES: Final = frozenset({SEGMENTATION, LABEL_MAP_SEGMENTATION})
 
 NM_CLASSES: Final = frozenset({NM_IMAGE, RETIRED_NM_IMAGE})
@@ -36,20 +51,15 @@ _GREY_CAPTURES: Final = frozenset(_SECONDARY_CAPTURE + end for end in ("", ".2",
 #: Classes with pixels or surfaces that a later version may read.
 _UNSUPPORTED: Final = frozenset(
     {
-        "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT
-        "1.2.840.10008.5.1.4.1.1.2.2",  # Legacy Converted Enhanced CT
-        "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR
         "1.2.840.10008.5.1.4.1.1.4.2",  # MR Spectroscopy
         "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Colour
-        "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR
         "1.2.840.10008.5.1.4.1.1.30",  # Parametric Map
         "1.2.840.10008.5.1.4.1.1.66.5",  # Surface Segmentation
-        "1.2.840.10008.5.1.4.1.1.128.1",  # Legacy Converted Enhanced PET
-        "1.2.840.10008.5.1.4.1.1.130",  # Enhanced PET
         "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
     }
 )
-_PROJECTIONS: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP", "MINIP"})
+#: Values of Image Type of what is no slice.
+PROJECTIONS: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP", "MINIP"})
 _TOMOGRAPHIC_NM: Final = frozenset({"RECON TOMO", "RECON GATED TOMO"})
 #: Every frame a projection: what the camera saw from one side (PS3.3 C.8.4.9.1.1).
 _PLANAR_NM: Final = frozenset({"STATIC", "WHOLE BODY", "DYNAMIC", "GATED", "TOMO", "GATED TOMO"})
@@ -119,6 +129,8 @@ def classify(
     """
     if sop_class_uid in SLICE_CLASSES:
         return _classify_slice(image_type, n_frames)
+    if sop_class_uid in ENHANCED_CLASSES:
+        return _classify_enhanced(image_type)
     if sop_class_uid in NM_CLASSES:
         return _classify_nm(image_type)
     if sop_class_uid in _UNSUPPORTED:
@@ -131,11 +143,16 @@ def classify(
 
 
 def _classify_slice(image_type: tuple[str, ...], n_frames: int) -> Classification:
-    if _PROJECTIONS & set(image_type):
+    if PROJECTIONS & set(image_type):
         return _ignored("localizer")
     if n_frames != 1:
         return _unsupported(f"single-frame SOP class with {n_frames} frames", "NumberOfFrames")
     return Classification("image")
+
+
+def _classify_enhanced(image_type: tuple[str, ...]) -> Classification:
+    """Frames may differ in type; what all of them are stands in the Image Type of the object."""
+    return _ignored("localizer") if PROJECTIONS & set(image_type) else Classification("image")
 
 
 def _classify_nm(image_type: tuple[str, ...]) -> Classification:

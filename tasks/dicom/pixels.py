@@ -102,7 +102,7 @@ def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
     Returns
     -------
     ndarray, (frame, y, x)
-        Without bits outside the image, with the sign extended.
+        Without bits outside the image, with the sign extended; a view if they were uncompressed.
 
     Raises
     ------
@@ -112,10 +112,13 @@ def decoded_pixels(dataset: Dataset, form: PixelFormat) -> StoredArray:
     if "PixelData" not in dataset:
         raise RejectedObjectError("missing_attribute", "PixelData is absent")
     syntax = transfer_syntax(dataset)
-    if not syntax.is_compressed and len(dataset.PixelData or b"") < form.n_bytes:
+    stored = dataset.PixelData or b""
+    if not syntax.is_compressed and len(stored) < form.n_bytes:
         raise RejectedObjectError(
-            "truncated", f"expected {form.n_bytes} bytes of pixels, got {len(dataset.PixelData)}"
+            "truncated", f"expected {form.n_bytes} bytes of pixels, got {len(stored)}"
         )
+    if not syntax.is_compressed and syntax.is_little_endian and form.bits_allocated > 1:
+        return native_pixels(stored, 0, len(stored), form)
     try:
         if syntax.is_compressed:
             require_honest_frames(dataset.PixelData, form)

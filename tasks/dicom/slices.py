@@ -29,6 +29,7 @@ _TIME_TAGS: Final = (
     tags.ACTUAL_FRAME_DURATION,
     tags.STACK_ID,
     tags.IMAGE_TYPE,
+    tags.DIFFUSION_B_VALUE,
 )
 _TIME_TAG_SET: Final = frozenset(_TIME_TAGS)
 #: What a sibling must have in common with another slice to take over its structure.

@@ -11,6 +11,7 @@ from schemas.errors import RejectedObjectError
 from schemas.geometry import FloatArray, Geometry
 from tasks.dicom.functional_groups import Frame
 from tasks.dicom.stack import (
+    MAX_TILT_DEGREES,
     SAME_POSITION_MM,
     SPACING_TOLERANCE,
     SPACING_TOLERANCE_MM,
@@ -36,13 +37,14 @@ def sparse_geometry(
     plane : ndarray, (frame,), intp
         Index of each frame's plane, ascending along row direction x column direction.
     geometry : Geometry
-        From the first to the last plane, empty ones between them included.
+        From the first to the last plane, empty ones between them included. On a tilted CT the step
+        from plane to plane leans against their normal, as in `tasks.dicom.stack.stack_geometry`.
 
     Raises
     ------
     RejectedObjectError
-        ``mixed_orientations``, ``mixed_sizes``, ``gantry_tilt``, ``nonuniform_spacing``, or
-        ``missing_attribute`` if nothing tells the distance between planes.
+        ``mixed_orientations``, ``mixed_sizes``, ``gantry_tilt`` (over 45 degrees),
+        ``nonuniform_spacing``, or ``missing_attribute`` if nothing tells the distance between planes.
     """
     first = frames[0]
     _require_one_plane_kind(frames)
@@ -51,16 +53,44 @@ def sparse_geometry(
     positions = np.array([f.position for f in frames], dtype=np.float64)
     along = positions @ normal
     lowest = positions[int(np.argmin(along))]
-    aside = (positions - lowest) - np.outer(along - along.min(), normal)
-    if np.linalg.norm(aside, axis=1).max() > SPACING_TOLERANCE_MM:
-        raise RejectedObjectError("gantry_tilt", "frames are displaced sideways")
     distance = _distance(along, first)
     plane = np.round((along - along.min()) / distance).astype(np.intp)
+    step = _step(positions - lowest, along - along.min(), normal, distance)
     geometry = plane_stack(
-        rows, columns, first.pixel_spacing, (row, column), lowest, normal * distance,
+        rows, columns, first.pixel_spacing, (row, column), lowest, step,
         int(plane.max()) + 1,
     )  # fmt: skip
     return plane, geometry
+
+
+def _step(
+    offsets: FloatArray, heights: FloatArray, normal: FloatArray, distance: float
+) -> FloatArray:
+    """Vector from plane to plane; it leans where the image was acquired with a tilted gantry.
+
+    Parameters
+    ----------
+    offsets : ndarray, (frame, 3)
+        From the lowest frame; mm.
+    heights : ndarray, (frame,)
+        The same along the normal.
+    """
+    highest = int(np.argmax(heights))
+    if heights[highest] < SAME_POSITION_MM:
+        direction = normal
+    else:
+        direction = offsets[highest] / heights[highest]
+    aside = offsets - np.outer(heights, direction)
+    aside -= np.outer(aside @ normal, normal)
+    off = float(np.linalg.norm(aside, axis=1).max())
+    if off > 10 * SPACING_TOLERANCE_MM:
+        raise RejectedObjectError(
+            "nonuniform_spacing", f"frames are displaced sideways by up to {off:.2f} mm"
+        )
+    angle = float(np.degrees(np.arccos(min(1.0, 1 / float(np.linalg.norm(direction))))))
+    if angle > MAX_TILT_DEGREES:
+        raise RejectedObjectError("gantry_tilt", f"frames lean by {angle:.2f} degrees")
+    return np.asarray(direction * distance)
 
 
 def _distance(along: FloatArray, frame: Frame) -> float:

@@ -23,7 +23,7 @@ SPACING_TOLERANCE: Final = 0.01
 _COSINE_TOLERANCE: Final = 1e-4
 _PIXEL_SPACING_TOLERANCE_MM: Final = 1e-3
 #: Stacks that lean more than this against the normal are not believed.
-_MAX_TILT_DEGREES: Final = 45.0
+MAX_TILT_DEGREES: Final = 45.0
 
 
 def stack_geometry(headers: Sequence[SliceHeader]) -> tuple[NDArray[np.intp], Geometry]:
@@ -219,7 +219,7 @@ def _slice_step(positions: FloatArray, normal: FloatArray) -> FloatArray:
     travel = positions[-1] - positions[0]
     drift = float(np.linalg.norm(travel - (travel @ normal) * normal))
     angle = float(np.degrees(np.arctan2(drift, along[-1] - along[0])))
-    if angle > _MAX_TILT_DEGREES:
+    if angle > MAX_TILT_DEGREES:
         raise RejectedObjectError("gantry_tilt", f"stack leans by {angle:.2f} degrees")
     step: FloatArray = travel / (len(positions) - 1)
     line = positions[0] + np.arange(len(positions))[:, None] * step

@@ -20,7 +20,7 @@ PATCHABLE: Final = frozenset(
     {
         tags.STUDY_DATE, tags.SERIES_DATE, tags.ACQUISITION_DATE, tags.ACQUISITION_DATETIME,
         tags.STUDY_TIME, tags.SERIES_TIME, tags.ACQUISITION_TIME, tags.FRAME_REFERENCE_TIME,
-        tags.ACTUAL_FRAME_DURATION, tags.RESCALE_INTERCEPT,
+        tags.ACTUAL_FRAME_DURATION, tags.RESCALE_INTERCEPT, tags.FRAME_REFERENCE_DATETIME,
         0x00541321,  # DecayFactor
         0x00541322,  # DoseCalibrationFactor
     }

@@ -14,6 +14,7 @@ from schemas.errors import RejectedObjectError
 from schemas.geometry import FloatArray, Geometry
 from schemas.volume import FrameAxis
 from tasks.dicom import tags
+from tasks.dicom.classic_header import FrameElements, patched_frame
 from tasks.dicom.elements import DatasetElements, RawElements, is_private_quantity
 from tasks.dicom.partition import Partition, Stack, partition
 from tasks.dicom.pixels import StoredArray
@@ -37,6 +38,7 @@ QUANTITY_TAGS: Final = frozenset(
         tags.CORRECTED_IMAGE, tags.RESCALE_INTERCEPT, tags.RESCALE_TYPE,
         0x00189701,  # DecayCorrectionDateTime
         0x00189758,  # DecayCorrected
+        0x00189759,  # AttenuationCorrected
         0x00409096,  # RealWorldValueMappingSequence
         0x00540016,  # RadiopharmaceuticalInformationSequence
         0x00541000,  # SeriesType
@@ -44,7 +46,7 @@ QUANTITY_TAGS: Final = frozenset(
         0x00541006,  # SUVType
         0x00541101,  # AttenuationCorrectionMethod
         0x00541102,  # DecayCorrection
-        tags.FRAME_REFERENCE_TIME,
+        tags.FRAME_REFERENCE_TIME, tags.FRAME_REFERENCE_DATETIME,
         0x00541321,  # DecayFactor
         0x00541322,  # DoseCalibrationFactor
     }
@@ -169,7 +171,9 @@ def _settle(found: Partition, slices: list[OpenSlice], used: set[int], book: Out
     settled = set(used)
     for index, error in found.rejected.items():
         item = slices[index].loaded.item
-        if id(item) not in settled:
+        if id(item) in used:
+            book.leave_out_frame(error)
+        elif id(item) not in settled:
             settled.add(id(item))
             book.reject(item, error)
     for index, original in found.repeated.items():
@@ -219,9 +223,13 @@ def distinct_headers(slices: list[OpenSlice]) -> tuple[list[Header], NDArray[np.
 
 def _header(item: OpenSlice, known: list[Header], opened: list[OpenSlice]) -> Header:
     """Patch the first header of the series if that will do, otherwise parse this one."""
-    if known and isinstance(item.elements, RawElements):
-        first = opened[0].elements
-        if isinstance(first, RawElements) and not _has_private_difference(first, item.elements):
+    first = opened[0].elements if known else None
+    if isinstance(item.elements, FrameElements) and isinstance(first, FrameElements):
+        framed = patched_frame(first, item.elements, QUANTITY_TAGS)
+        if framed is not None:
+            return framed
+    if isinstance(item.elements, RawElements) and isinstance(first, RawElements):
+        if not _has_private_difference(first, item.elements):
             patched = patched_header(known[0].dataset, first, item.elements, QUANTITY_TAGS)
             if patched is not None:
                 return patched
@@ -235,7 +243,7 @@ def _has_private_difference(first: RawElements, other: RawElements) -> bool:
 
 def _verified_header(item: OpenSlice) -> Dataset:
     """Parse a header and hold what was read quickly against it."""
-    if isinstance(item.elements, DatasetElements):
+    if not isinstance(item.elements, RawElements):
         return item.elements.dataset
     dataset = item.parse()
     header = read_slice_header(DatasetElements(dataset))

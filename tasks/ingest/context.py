@@ -88,7 +88,9 @@ class Context:
             if header.own is None:
                 made.append(self.clean(header.dataset))
             else:
-                own = deidentify(header.own, self.pseudonymiser, patient_key=patient_key)
+                own = deidentify(
+                    header.own, self.pseudonymiser, patient_key=patient_key, is_part=True
+                )
                 made.append(_patched(first, own, header.own))
         return made
 

@@ -78,6 +78,28 @@ def partial_series_findings(
     return rows
 
 
+def frame_findings(series: Row, left_out: Mapping[str, int]) -> list[Row]:
+    """Note that frames of multi-frame objects are in no volume.
+
+    Parameters
+    ----------
+    series : Row
+        Its row.
+    left_out : mapping
+        Reason code to number of frames.
+    """
+    if not left_out:
+        return []
+    text = ", ".join(f"{n} {code}" for code, n in sorted(left_out.items()))
+    return [
+        series_finding(
+            series, "ingest.partial_object", "warn",
+            f"Frames of objects of this series are in none of its volumes: {text}.",
+            observed_value=float(sum(left_out.values())), limit_text="0 frames",
+        )
+    ]  # fmt: skip
+
+
 def stack_findings(series: Row, stacks: Sequence[tuple[Geometry, str | None]]) -> list[Row]:
     """Note that a series was split into volumes, and which of them lean (gantry tilt).
 

@@ -16,7 +16,12 @@ from tasks.deidentify.suv_gate import assert_derivation_preserved
 from tasks.dicom import values
 from tasks.ingest.assembled import Assembled, assemble
 from tasks.ingest.context import Context, Conversion
-from tasks.ingest.findings import partial_series_findings, series_finding, stack_findings
+from tasks.ingest.findings import (
+    frame_findings,
+    partial_series_findings,
+    series_finding,
+    stack_findings,
+)
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.lossy import lossy_findings
@@ -178,6 +183,7 @@ def _findings(row: Row, parts: Sequence[_Quantified], book: OutcomeBook) -> list
     found += partial_series_findings(
         row, book.reasons(), int(declared) if declared else None, len(assembled[0].stored)
     )
+    found += frame_findings(row, book.frames_left_out)
     found += stack_findings(row, [(a.geometry, a.label) for a in assembled])
     found += lossy_findings(row, [h.dataset for a in assembled for h in a.headers])
     unique = {str(f["finding_id"]): f for f in found}

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from schemas.errors import RejectedObjectError
-from tasks.dicom.kinds import NM_CLASSES
+from tasks.dicom.kinds import ENHANCED_CLASSES, NM_CLASSES
+from tasks.ingest.concatenation import without_incomplete
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
+from tasks.ingest.open_enhanced import open_enhanced
 from tasks.ingest.open_slice import OpenSlice, SliceOpener
 from tasks.ingest.open_tomogram import open_tomogram
 from tasks.ingest.outcomes import OutcomeBook
@@ -18,6 +20,7 @@ from tasks.ingest.planes import PlaneStore
 FrameOpener = Callable[[LoadedObject, Limits], list[OpenSlice]]
 _MULTI_FRAME: Final[Mapping[str, FrameOpener]] = {
     **dict.fromkeys(NM_CLASSES, open_tomogram),
+    **dict.fromkeys(ENHANCED_CLASSES, open_enhanced),
 }
 
 
@@ -48,4 +51,4 @@ def open_images(
                 opened += open_frames(loaded, limits)
         except RejectedObjectError as error:
             book.reject(loaded.item, error)
-    return opened
+    return without_incomplete(opened, book)

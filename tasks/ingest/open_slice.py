@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import RejectedObjectError
 from tasks.dicom import tags
+from tasks.dicom.classic_header import FrameElements
 from tasks.dicom.elements import (
     BytesEndError,
     DatasetElements,
@@ -52,7 +53,7 @@ class OpenSlice:
         Its geometry and pixel format.
     stored : ndarray, (y, x)
         Stored values.
-    elements : RawElements or DatasetElements
+    elements : RawElements, DatasetElements or FrameElements
         Its top-level elements.
     place : int or None
         Of the stored values in the `PlaneStore`, if they are there.
@@ -61,12 +62,12 @@ class OpenSlice:
     loaded: LoadedObject
     header: SliceHeader
     stored: StoredArray
-    elements: RawElements | DatasetElements
+    elements: RawElements | DatasetElements | FrameElements
     place: int | None = None
 
     def parse(self) -> Dataset:
         """Parse the whole header with pydicom."""
-        if isinstance(self.elements, DatasetElements):
+        if not isinstance(self.elements, RawElements):
             return self.elements.dataset
         return parse_dataset(self.loaded.data)
 

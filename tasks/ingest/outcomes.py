@@ -138,6 +138,7 @@ class OutcomeBook:
     group: SeriesGroup
     _verdicts: dict[str, _Verdict] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
+    _frames_left_out: dict[str, int] = field(default_factory=dict)
 
     def note_digest(self, item: ScannedObject, content_blake3: str) -> None:
         """Remember the digest of an object's content."""
@@ -153,6 +154,16 @@ class OutcomeBook:
     def duplicate(self, item: ScannedObject) -> None:
         """Note that the same object came before."""
         self._settle(item, _Verdict(Outcome.DUPLICATE))
+
+    def leave_out_frame(self, error: RejectedObjectError) -> None:
+        """Note that a frame of an object that is used is in no volume."""
+        code = error.reason_code
+        self._frames_left_out[code] = self._frames_left_out.get(code, 0) + 1
+
+    @property
+    def frames_left_out(self) -> Mapping[str, int]:
+        """How many frames of used objects are in no volume, by reason."""
+        return self._frames_left_out
 
     def reject_rest(self, error: RejectedObjectError) -> None:
         """Quarantine every object that has not ended yet."""

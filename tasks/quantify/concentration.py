@@ -5,7 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from schemas.errors import RejectedObjectError
-from tasks.quantify.decay import decay_constant, frame_decay_factor, remaining_fraction
+from tasks.quantify.decay import (
+    average_count_time,
+    decay_constant,
+    frame_decay_factor,
+    remaining_fraction,
+)
 from tasks.quantify.dose import injected_activity, weight_kg
 from tasks.quantify.facts import Facts, Frame
 from tasks.quantify.halflife import nuclide_by_half_life
@@ -128,6 +133,8 @@ def _from_start(facts: Facts, trail: Trail) -> tuple[list[float], str]:
 
 
 def _from_frames(facts: Facts, trail: Trail) -> tuple[list[float], str]:
+    if facts.is_enhanced and all(f.reference is not None for f in facts.frames):
+        return _from_frame_references(facts, trail)
     weight, activity = weight_kg(facts, trail), injected_activity(facts, trail)
     life = half_life(facts, trail)
     trail.note("Decay Correction (0054,1102) = NONE: every slice is corrected from its own frame")
@@ -151,6 +158,45 @@ def _from_frames(facts: Facts, trail: Trail) -> tuple[list[float], str]:
         f"x = lambda T: {min(factors):.9g} to {max(factors):.9g} g/Bq"
     )
     return factors, "NONE/per_slice"
+
+
+def _from_frame_references(facts: Facts, trail: Trail) -> tuple[list[float], str]:
+    """Enhanced PET says of each frame which moment its values stand for."""
+    weight, activity = weight_kg(facts, trail), injected_activity(facts, trail)
+    life = half_life(facts, trail)
+    trail.note("Decay Corrected (0018,9758) = NO: every frame is corrected from its own moment")
+    _check_frame_references(facts, life)
+    moments = [f.reference for f in facts.frames if f.reference is not None]
+    moment, dated = injection_moment(facts, min(moments), life)
+    record_injection(facts, moment, min(moments), trail, dated=dated)
+    factors = [
+        weight * 1000 / (activity * remaining_fraction(seconds_between(moment, t), life))
+        for t in moments
+    ]
+    trail.note(
+        "factor per frame = W / D0 * exp(lambda (t_frame - t_adm)), t_frame = Frame Reference "
+        f"DateTime (0018,9151): {min(factors):.9g} to {max(factors):.9g} g/Bq"
+    )
+    return factors, "NONE/frame_reference_datetime"
+
+
+def _check_frame_references(facts: Facts, life: float) -> None:
+    """Refuse a moment that lies outside its own frame, where frames have starts of their own."""
+    timed = [
+        (f.acquisition, f.reference, f.duration_s)
+        for f in facts.frames
+        if f.acquisition is not None and f.reference is not None and f.duration_s is not None
+    ]
+    starts, moments = {start for start, _, _ in timed}, {moment for _, moment, _ in timed}
+    if len(starts) == 1 and len(moments) > 1:
+        return  # the start of the whole scan, in all frames
+    for start, moment, duration in timed:
+        off = seconds_between(start, moment) - average_count_time(duration, life)
+        if abs(off) > AGREEMENT_S + duration / 2:
+            raise RejectedObjectError(
+                "suv_decay_reference_ambiguous",
+                f"Frame Reference DateTime (0018,9151) is {off:.0f} s off the middle of its frame",
+            )
 
 
 def _frame_timing(frame: Frame) -> tuple[datetime, float]:

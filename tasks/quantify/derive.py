@@ -15,10 +15,6 @@ from tasks.quantify.trail import Trail
 from tasks.quantify.units import unit_factors, value_unit
 
 _UNIT_BY_MODALITY: Final = {"CT": "HU", "NM": "CNTS", "MR": "1"}
-_ENHANCED_PET: Final = {
-    "1.2.840.10008.5.1.4.1.1.130",  # Enhanced PET
-    "1.2.840.10008.5.1.4.1.1.128.1",  # Legacy Converted Enhanced PET
-}
 
 
 def derive_suv(slices: Sequence[Dataset]) -> SuvDerivation:
@@ -28,7 +24,8 @@ def derive_suv(slices: Sequence[Dataset]) -> SuvDerivation:
     ----------
     slices : sequence of Dataset
         Headers of one series, in slice order; pixel data are not needed. De-identified headers do
-        as well, as long as time intervals survived.
+        as well, as long as time intervals survived. Frames of Enhanced PET come with the header
+        that `tasks.dicom.classic_header` makes of their functional groups.
 
     Returns
     -------
@@ -37,7 +34,8 @@ def derive_suv(slices: Sequence[Dataset]) -> SuvDerivation:
 
     References
     ----------
-    IBSI SUV manual (oncoray/suv_computation); DICOM PS3.3 C.8.9.1 and C.8.9.4.
+    IBSI SUV manual (oncoray/suv_computation); DICOM PS3.3 C.8.9.1, C.8.9.4 and
+    C.8.22.4 (Enhanced PET Corrections).
 
     Examples
     --------
@@ -98,8 +96,6 @@ def _sentence(refusal: RejectedObjectError) -> str:
 def _check_object(slices: Sequence[Dataset]) -> None:
     """Refuse what has no activity concentration whatever its units say."""
     for ds in slices:
-        if text(ds, "SOPClassUID") in _ENHANCED_PET:
-            raise RejectedObjectError("suv_object_unsupported", "an Enhanced PET object came")
         if (number(ds, "RescaleIntercept") or 0.0) != 0.0:
             raise RejectedObjectError(
                 "suv_nonzero_intercept", "Rescale Intercept (0028,1052): expected 0"
@@ -111,6 +107,10 @@ def _check_object(slices: Sequence[Dataset]) -> None:
 
 def _check_attenuation(facts: Facts, trail: Trail) -> None:
     """Refuse images that say that they are not attenuation corrected."""
+    if facts.attenuation_corrected == "NO":
+        raise RejectedObjectError(
+            "suv_not_attenuation_corrected", "Attenuation Corrected (0018,9759) is NO"
+        )
     if not facts.corrected_image:
         if facts.attenuation_method in {"", "NONE"}:
             trail.find("SUV-CORRECTIONS", "warn", "nothing says that attenuation was corrected")

@@ -25,6 +25,9 @@ from tasks.quantify.times import combine, parse_date, parse_datetime, parse_offs
 
 T = TypeVar("T")
 
+#: SOP Class UID of Enhanced PET Image Storage.
+ENHANCED_PET: Final = "1.2.840.10008.5.1.4.1.1.130"
+
 #: Stands in where no object has a date, so that times of day can still be subtracted.
 _NO_DATE: Final = date(2000, 1, 1)
 _GE: Final = re.compile(r"(GE\b|GEMS|GENERAL ELECTRIC)")
@@ -32,11 +35,15 @@ _GE: Final = re.compile(r"(GE\b|GEMS|GENERAL ELECTRIC)")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Timing of one slice: start of its acquisition, Frame Reference Time and duration (s)."""
+    """Timing of one slice: start of its acquisition, Frame Reference Time and duration (s).
+
+    Enhanced PET gives the moment that the values of a frame stand for as a date-time.
+    """
 
     acquisition: datetime | None
     frame_reference_s: float | None
     duration_s: float | None
+    reference: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,9 @@ class Facts:
     philips_activity: float | None
     frames: tuple[Frame, ...]
     has_dates: bool
+    is_enhanced: bool = False
+    attenuation_corrected: str = ""
+    stated_reference: datetime | None = None
 
 
 def text(ds: Dataset, keyword: str) -> str:
@@ -159,6 +169,11 @@ def read_facts(slices: Sequence[Dataset]) -> Facts:
         philips_activity=_philips(slices, 0x09),
         frames=tuple(_frame(ds, fallback_date, local) for ds in slices),
         has_dates=fallback_date != _NO_DATE,
+        is_enhanced=text(first, "SOPClassUID") == ENHANCED_PET,
+        attenuation_corrected=uniform(
+            slices, lambda ds: text(ds, "AttenuationCorrected"), "Attenuation Corrected (0018,9759)"
+        ),
+        stated_reference=_stated_reference(slices, local),
     )
 
 
@@ -198,6 +213,7 @@ def _frame(ds: Dataset, fallback_date: date, local: timezone | None) -> Frame:
         acquisition,
         None if reference is None else reference / 1000,
         None if duration is None or duration <= 0 else duration / 1000,
+        parse_datetime(ds.get("FrameReferenceDateTime"), local),
     )
 
 
@@ -208,6 +224,16 @@ def _series_datetime(slices: Sequence[Dataset], fallback_date: date) -> datetime
         for ds in slices
     }
     return moments.pop() if len(moments) == 1 else None
+
+
+def _stated_reference(slices: Sequence[Dataset], local: timezone | None) -> datetime | None:
+    """Decay Correction DateTime (0018,9701) of Enhanced PET; elsewhere it is not defined."""
+    if text(slices[0], "SOPClassUID") != ENHANCED_PET:
+        return None
+    moment = uniform(
+        slices, lambda ds: text(ds, "DecayCorrectionDateTime"), "Decay Correction (0018,9701)"
+    )
+    return parse_datetime(moment, local)
 
 
 def _vendor_reference(slices: Sequence[Dataset], *, is_ge: bool) -> str | None:

@@ -1,6 +1,6 @@
 """The time that a series with DecayCorrection START was corrected to.
 
-No attribute says it outright. Every candidate that the header allows is computed; where they
+Enhanced PET says it outright; in classic PET no attribute does. There, every candidate that the header allows is computed; where they
 agree, the order of IBSI chooses the name, where they do not, only independent evidence settles it.
 """
 
@@ -17,6 +17,7 @@ from tasks.quantify.facts import Facts, Frame
 from tasks.quantify.times import seconds_between
 from tasks.quantify.trail import Trail
 
+STATED: Final = "decay_correction_datetime"
 PRIVATE: Final = "private_time"
 SERIES: Final = "series_time"
 BACK_COMPUTED: Final = "frame_reference_time"
@@ -26,6 +27,8 @@ ACQUISITION: Final = "acquisition_time"
 AGREEMENT_S: Final = 60.0
 #: Clock rounding between Series Time and Acquisition Time, s.
 _ROUNDING_S: Final = 1.0
+#: Longest time in half-lives from a stated reference to the scan.
+_MAX_HALF_LIVES: Final = 6.0
 #: A series time earlier than this before the first acquisition is not of the same session, s.
 _SESSION_S: Final = 12 * 3600.0
 
@@ -80,8 +83,10 @@ def decay_reference(
     References
     ----------
     IBSI SUV manual (oncoray/suv_computation), Decay correction = START; QIBA vendor-neutral SUV
-    pseudo-code, 2018.
+    pseudo-code, 2018; DICOM PS3.3 C.8.22.4.
     """
+    if facts.is_enhanced:
+        return _stated(facts, half_life_s, trail)
     candidates = _candidates(facts, half_life_s, trail)
     earliest = min(c.first for c in candidates.values())
     latest = max(c.last for c in candidates.values())
@@ -99,6 +104,27 @@ def decay_reference(
         f"decay reference candidates {gap:.0f} s apart: {trail.spread_percent:.2f} % of SUV",
     )
     return _settle(candidates, facts, trail, vendor_ratio_error)
+
+
+def _stated(facts: Facts, half_life_s: float, trail: Trail) -> Reference:
+    """Decay Correction DateTime of Enhanced PET, unless it cannot belong to the scan."""
+    moment = facts.stated_reference
+    if moment is None:
+        raise RejectedObjectError(
+            "suv_decay_reference_missing",
+            "Decay Correction DateTime (0018,9701) is absent or unusable",
+        )
+    trail.spread_percent = 0.0
+    trail.note("t_ref = Decay Correction DateTime (0018,9701)")
+    starts = _starts(facts)
+    longest = max(_SESSION_S, _MAX_HALF_LIVES * half_life_s)
+    if starts and not -AGREEMENT_S <= seconds_between(moment, max(starts)) <= longest:
+        raise RejectedObjectError(
+            "suv_decay_reference_ambiguous",
+            "Decay Correction DateTime (0018,9701) is "
+            f"{seconds_between(max(starts), moment):.0f} s after the last acquisition started",
+        )
+    return Reference(STATED, moment)
 
 
 def _first_in_order(candidates: dict[str, Candidate], facts: Facts) -> Reference:

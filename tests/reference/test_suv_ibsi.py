@@ -23,6 +23,8 @@ from pydicom.dataset import Dataset
 
 from schemas.records import SuvDerivation
 from tasks.quantify import derive_suv
+from tests.support.dicom_objects import convert_all, set_pixels
+from tests.support.enhanced_objects import group, item, mapping
 
 pytestmark = pytest.mark.reference
 Folder = Callable[[str], Path]
@@ -220,6 +222,128 @@ def test_3_5_series_time_is_acquisition_time(vendor: str, default: list[Dataset]
     found = vary(default, manufacturer_case(vendor))
     assert found.factors == pytest.approx([EXPECTED] * 4, rel=1e-9)
     assert found.rule == "BQML/START/series_time"
+
+
+@pytest.fixture(scope="module")
+def default_object(reference_data: Folder) -> tuple[list[Dataset], np.ndarray]:
+    """All slices of DRO_0_0 with pixels, and the mask."""
+    return read_zip(reference_data("ibsi-suv-dro") / "DRO_0_0.zip")
+
+
+def enhanced_object(slices: list[Dataset], rates: list[float] | None = None) -> Dataset:
+    """DRO_0_0 as one Enhanced PET object; stored values over `rates`, slopes times them."""
+    first = slices[0]
+    ds = deepcopy(first)
+    ds.SOPClassUID, ds.NumberOfFrames = "1.2.840.10008.5.1.4.1.1.130", len(slices)
+    ds.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
+    ds.DecayCorrected, ds.DecayCorrectionDateTime = "YES", "20250101110000"
+    ds.AttenuationCorrected, ds.ScatterCorrected = "YES", "YES"
+    for keyword in (
+        "Units", "DecayCorrection", "CorrectedImage", "SeriesType", "FrameReferenceTime",
+        "ActualFrameDuration", "AcquisitionDate", "AcquisitionTime", "RescaleSlope",
+        "RescaleIntercept", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
+    ):  # fmt: skip
+        if keyword in ds:
+            delattr(ds, keyword)
+    rates = rates or [1.0] * len(slices)
+    stored = np.stack([s.pixel_array / r for s, r in zip(slices, rates, strict=True)])
+    set_pixels(ds, np.round(stored).astype(first.pixel_array.dtype))
+    measures = {"PixelSpacing": list(first.PixelSpacing), "SliceThickness": "4"}
+    orientation = {"ImageOrientationPatient": list(first.ImageOrientationPatient)}
+    shared = {"PixelMeasuresSequence": measures, "PlaneOrientationSequence": orientation}
+    ds.SharedFunctionalGroupsSequence = group({k: group(v) for k, v in shared.items()})
+    ds.PerFrameFunctionalGroupsSequence = [
+        _enhanced_frame(s, r) for s, r in zip(slices, rates, strict=True)
+    ]
+    return ds
+
+
+def _enhanced_frame(ds: Dataset, rate: float) -> Dataset:
+    slope = float(ds.RescaleSlope) * rate
+    content = {
+        "FrameAcquisitionDateTime": "20250101110000",
+        "FrameReferenceDateTime": "20250101110229.605",
+        "FrameAcquisitionDuration": 300e3,
+    }
+    groups = {
+        "PlanePositionSequence": {"ImagePositionPatient": list(ds.ImagePositionPatient)},
+        "FrameContentSequence": content,
+        "PixelValueTransformationSequence": {
+            "RescaleSlope": f"{slope:.10g}", "RescaleIntercept": "0", "RescaleType": "US",
+        },
+        "RealWorldValueMappingSequence": mapping("Bq/ml", slope),
+    }  # fmt: skip
+    return item({name: group(said) for name, said in groups.items()})
+
+
+def enhanced_suv(ds: Dataset, mask: np.ndarray) -> tuple[tuple[float, float, float], object]:
+    """SUV in the mask as (min, median, max) by the whole way through ingestion, and the rule."""
+    (converted,) = convert_all([ds])
+    (volume,) = converted.raw
+    assert volume.suv_factor is not None, converted.rows["series"]
+    inside = (volume.values() * volume.suv_factor[:, None, None])[mask]
+    found = (float(inside.min()), float(np.median(inside)), float(inside.max()))
+    return found, converted.rows["series"][0]["suv_rule"]
+
+
+def _object_7_0_0(slices: list[Dataset]) -> Dataset:
+    return enhanced_object(slices)
+
+
+def _object_7_1_0(slices: list[Dataset]) -> Dataset:
+    return enhanced_object(slices, [1.0 / (1 + i % 2) for i in range(len(slices))])
+
+
+def _object_7_2_0(slices: list[Dataset]) -> Dataset:
+    ds = enhanced_object(slices)
+    for frame in ds.PerFrameFunctionalGroupsSequence:
+        (mapped,) = frame.RealWorldValueMappingSequence
+        mapped.MeasurementUnitsCodeSequence[0].CodeValue = "{SUVbw}g/ml"
+        mapped.RealWorldValueSlope *= EXPECTED
+    return ds
+
+
+def _object_7_3_0(slices: list[Dataset]) -> Dataset:
+    ds = enhanced_object(slices)
+    ds.SeriesTime = "123000"
+    return ds
+
+
+def _object_7_3_1(slices: list[Dataset]) -> Dataset:
+    """Not corrected: every frame holds what had not decayed by its own moment."""
+    ds = enhanced_object(slices)
+    ds.DecayCorrected = "NO"
+    del ds.DecayCorrectionDateTime
+    for i, frame in enumerate(ds.PerFrameFunctionalGroupsSequence):
+        delay = 300 * (i // 10)
+        content = frame.FrameContentSequence[0]
+        content.FrameAcquisitionDateTime = f"2025010111{delay // 60:02d}00"
+        content.FrameReferenceDateTime = f"2025010111{delay // 60 + 2:02d}29.605"
+        decayed = 2 ** (-(delay + 149.605) / HALF_LIFE)
+        frame.RealWorldValueMappingSequence[0].RealWorldValueSlope *= decayed
+    return ds
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (_object_7_0_0, "BQML/START/decay_correction_datetime"),
+        (_object_7_1_0, "BQML/START/decay_correction_datetime"),
+        (_object_7_2_0, "GML/BW"),
+        (_object_7_3_0, "BQML/START/decay_correction_datetime"),
+        (_object_7_3_1, "BQML/NONE/frame_reference_datetime"),
+    ],
+)
+def test_7_enhanced_pet(
+    change: Callable[[list[Dataset]], Dataset],
+    rule: str,
+    default_object: tuple[list[Dataset], np.ndarray],
+) -> None:
+    """Objects made from DRO_0_0 as each line of the list describes."""
+    slices, mask = default_object
+    found, used = enhanced_suv(change(slices), mask)
+    assert found == pytest.approx((0.20, 1.00, 4.00), rel=0.005)
+    assert used == rule
 
 
 OVER_MIDNIGHT = {

@@ -122,7 +122,7 @@ def test_dicomdir() -> None:
          "localizer"),
         ("1.2.840.10008.5.1.4.1.1.128", ["DERIVED", "PRIMARY", "MIP"], Outcome.IGNORED,
          "localizer"),
-        ("1.2.840.10008.5.1.4.1.1.130", ["ORIGINAL"], Outcome.QUARANTINED, "unsupported_object"),
+        ("1.2.840.10008.5.1.4.1.1.481.2", ["DERIVED"], Outcome.QUARANTINED, "unsupported_object"),
         ("1.2.840.10008.5.1.4.1.1.20", ["DERIVED", "PRIMARY", "CURVE"], Outcome.QUARANTINED,
          "unsupported_object"),
     ],

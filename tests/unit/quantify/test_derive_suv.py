@@ -94,7 +94,7 @@ def test_units_that_cannot_be_converted(units: str) -> None:
         ({"RescaleIntercept": "-5"}, "suv_nonzero_intercept"),
         ({"ImageType": ["DERIVED", "PRIMARY", "MIP"]}, "suv_reprojection"),
         ({"SeriesType": ["WHOLE BODY", "REPROJECTION"]}, "suv_reprojection"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.130"}, "suv_object_unsupported"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.130"}, "suv_decay_reference_missing"),
         ({"CorrectedImage": ["DECY", "SCAT"]}, "suv_not_attenuation_corrected"),
         ({"CorrectedImage": ["ATTN", "SCAT"]}, "suv_not_decay_corrected"),
         ({"DecayCorrection": "NONE"}, "suv_not_decay_corrected"),
