@@ -110,7 +110,9 @@ SELECT s.patient_key, s.centre, s.modality, s.is_spect, s.radiopharmaceutical, s
 FROM volumes v
 JOIN series s USING (series_instance_uid)
 LEFT JOIN volumes m ON m.zone = 'mask' AND m.parent_volume_id = v.volume_id
-LEFT JOIN series ct ON ct.modality = 'CT' AND ct.referenced_series_uid = s.series_instance_uid
+LEFT JOIN series ct
+  ON ct.modality = 'CT' AND ct.series_kind = 'image'
+ AND ct.referenced_series_uid = s.series_instance_uid
 LEFT JOIN volumes c ON c.zone = 'standard' AND c.series_instance_uid = ct.series_instance_uid
 WHERE v.zone = 'standard' AND s.modality IN ('PT', 'NM')
 GROUP BY ALL

@@ -41,7 +41,8 @@ SERIES = (
     C(
         "series_kind",
         "string",
-        "image, planar (projections: no volume), contours, segmentation, report or value_map.",
+        "image, planar (projections: no volume), parametric (a computed quantity: unit in volumes), "
+        "contours, segmentation, report or value_map.",
     ),
     C("is_spect", "bool", "True for SPECT, also when stored as a PET object."),
     C(

@@ -53,7 +53,6 @@ _UNSUPPORTED: Final = frozenset(
     {
         "1.2.840.10008.5.1.4.1.1.4.2",  # MR Spectroscopy
         "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Colour
-        "1.2.840.10008.5.1.4.1.1.30",  # Parametric Map
         "1.2.840.10008.5.1.4.1.1.66.5",  # Surface Segmentation
         "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
     }
@@ -82,6 +81,7 @@ def _ignored(kind: str) -> Classification:
 
 _BY_CLASS: Final = {
     RT_STRUCTURE_SET: Classification("contours"),
+    PARAMETRIC_MAP: Classification("parametric"),
     **dict.fromkeys(SEGMENTATION_CLASSES, Classification("segmentation")),
     MEDIA_DIRECTORY: _ignored("dicomdir"),
     REAL_WORLD_VALUE_MAPPING: Classification("value_map"),
@@ -117,8 +117,8 @@ def classify(
     Returns
     -------
     Classification
-        Kind ``image``, ``planar``, ``contours``, ``segmentation``, ``report`` or ``value_map``; or
-        IGNORED / QUARANTINED.
+        Kind ``image``, ``planar``, ``parametric``, ``contours``, ``segmentation``, ``report`` or
+        ``value_map``; or IGNORED / QUARANTINED.
 
     Examples
     --------

@@ -16,6 +16,8 @@ from tasks.dicom.parse import quiet_pydicom
 from tasks.dicom.slices import PixelFormat
 
 StoredArray = NDArray[np.integer[Any]]
+#: Stored values of any kind of image; those of parametric maps may be floating point.
+PixelArray = NDArray[np.number[Any]]
 
 
 def native_pixels(data: bytes, offset: int, length: int, form: PixelFormat) -> StoredArray:

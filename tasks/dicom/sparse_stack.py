@@ -44,7 +44,7 @@ def sparse_geometry(
     ------
     RejectedObjectError
         ``mixed_orientations``, ``mixed_sizes``, ``gantry_tilt`` (over 45 degrees),
-        ``nonuniform_spacing``, or ``missing_attribute`` if nothing tells the distance between planes.
+        ``nonuniform_spacing``, or ``missing_attribute`` if nothing tells the distance of planes.
     """
     first = frames[0]
     _require_one_plane_kind(frames)

@@ -17,7 +17,7 @@ from tasks.dicom import tags
 from tasks.dicom.classic_header import FrameElements, patched_frame
 from tasks.dicom.elements import DatasetElements, RawElements, is_private_quantity
 from tasks.dicom.partition import Partition, Stack, partition
-from tasks.dicom.pixels import StoredArray
+from tasks.dicom.pixels import PixelArray
 from tasks.dicom.slices import read_slice_header
 from tasks.dicom.variants import Header, patched_header
 from tasks.ingest.limits import Limits
@@ -39,7 +39,7 @@ QUANTITY_TAGS: Final = frozenset(
         0x00189701,  # DecayCorrectionDateTime
         0x00189758,  # DecayCorrected
         0x00189759,  # AttenuationCorrected
-        0x00409096,  # RealWorldValueMappingSequence
+        tags.REAL_WORLD_MAPPING,
         0x00540016,  # RadiopharmaceuticalInformationSequence
         0x00541000,  # SeriesType
         0x00541001,  # Units
@@ -85,7 +85,7 @@ class Assembled:
         What of the series it is; None if it is all of it.
     """
 
-    stored: StoredArray
+    stored: PixelArray
     slope: FloatArray
     intercept: FloatArray
     geometry: Geometry
@@ -163,7 +163,8 @@ def _assembled(
 def _is_same(one: OpenSlice, other: OpenSlice) -> bool:
     """Tell whether two slices at one place hold the same image."""
     alike = (one.header.slope, one.header.intercept) == (other.header.slope, other.header.intercept)
-    return alike and np.array_equal(one.stored, other.stored)
+    is_real = one.stored.dtype.kind == "f"
+    return alike and np.array_equal(one.stored, other.stored, equal_nan=is_real)
 
 
 def _settle(found: Partition, slices: list[OpenSlice], used: set[int], book: OutcomeBook) -> None:
@@ -229,11 +230,16 @@ def _header(item: OpenSlice, known: list[Header], opened: list[OpenSlice]) -> He
         if framed is not None:
             return framed
     if isinstance(item.elements, RawElements) and isinstance(first, RawElements):
-        if not _has_private_difference(first, item.elements):
-            patched = patched_header(known[0].dataset, first, item.elements, QUANTITY_TAGS)
-            if patched is not None:
-                return patched
+        patched = _patched(known[0], first, item.elements)
+        if patched is not None:
+            return patched
     return Header(_verified_header(item))
+
+
+def _patched(known: Header, first: RawElements, elements: RawElements) -> Header | None:
+    if _has_private_difference(first, elements):
+        return None
+    return patched_header(known.dataset, first, elements, QUANTITY_TAGS)
 
 
 def _has_private_difference(first: RawElements, other: RawElements) -> bool:

@@ -17,6 +17,7 @@ from tasks.ingest.image import convert_image
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject, WholeReader, load_objects
 from tasks.ingest.outcomes import OutcomeBook
+from tasks.ingest.parametric import convert_parametric
 from tasks.ingest.planar import convert_planar
 from tasks.ingest.report import convert_report
 from tasks.ingest.segmentation import convert_segmentation
@@ -32,6 +33,7 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "planar": convert_planar,
     "contours": convert_contours,
     "segmentation": convert_segmentation,
+    "parametric": convert_parametric,
     "report": convert_report,
     "value_map": convert_value_map,
 }

@@ -20,7 +20,7 @@ from tasks.dicom.enhanced_pet import add_classic_corrections
 from tasks.dicom.functional_groups import read_groups
 from tasks.dicom.kinds import PROJECTIONS
 from tasks.dicom.parse import parse_dataset
-from tasks.dicom.pixels import StoredArray, decoded_pixels
+from tasks.dicom.pixels import PixelArray, decoded_pixels
 from tasks.dicom.slices import (
     PixelFormat,
     SliceHeader,
@@ -88,7 +88,7 @@ def frame_elements(dataset: Dataset) -> list[FrameElements]:
 
 
 def frame_slices(
-    loaded: LoadedObject, form: PixelFormat, frames: list[FrameElements], stored: StoredArray
+    loaded: LoadedObject, form: PixelFormat, frames: list[FrameElements], stored: PixelArray
 ) -> list[OpenSlice]:
     """Make slices of frames and their stored values (frame, y, x).
 

@@ -24,7 +24,7 @@ from tasks.dicom.elements import (
 )
 from tasks.dicom.encoding import Layout, read_layout
 from tasks.dicom.parse import parse_dataset
-from tasks.dicom.pixels import StoredArray, decoded_pixels, native_pixels
+from tasks.dicom.pixels import PixelArray, StoredArray, decoded_pixels, native_pixels
 from tasks.dicom.siblings import Template
 from tasks.dicom.slices import (
     PixelFormat,
@@ -61,7 +61,7 @@ class OpenSlice:
 
     loaded: LoadedObject
     header: SliceHeader
-    stored: StoredArray
+    stored: PixelArray
     elements: RawElements | DatasetElements | FrameElements
     place: int | None = None
 
@@ -171,7 +171,7 @@ def _only_frame(frames: StoredArray) -> StoredArray:
     return frame
 
 
-def stack_pixels(slices: list[OpenSlice], planes: PlaneStore) -> StoredArray:
+def stack_pixels(slices: list[OpenSlice], planes: PlaneStore) -> PixelArray:
     """Stack stored values in the order given.
 
     Parameters
@@ -183,8 +183,8 @@ def stack_pixels(slices: list[OpenSlice], planes: PlaneStore) -> StoredArray:
 
     Returns
     -------
-    ndarray, (z, y, x), uint8, int16, uint16 or int32
-        The narrowest of these that holds every stored value exactly.
+    ndarray, (z, y, x), uint8, int16, uint16, int32, float32 or float64
+        The narrowest integers that hold every stored value exactly; floating point as it is.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def stack_pixels(slices: list[OpenSlice], planes: PlaneStore) -> StoredArray:
     return volume
 
 
-def volume_dtype(arrays: list[StoredArray]) -> np.dtype[np.integer[Any]]:
+def volume_dtype(arrays: list[PixelArray]) -> np.dtype[np.number[Any]]:
     """Narrowest stored dtype for arrays of possibly different dtypes.
 
     Raises
@@ -211,6 +211,8 @@ def volume_dtype(arrays: list[StoredArray]) -> np.dtype[np.integer[Any]]:
         ``invalid_attribute`` if a value needs more than 32 signed bits.
     """
     common = np.result_type(*{a.dtype for a in arrays})
+    if common.kind == "f":
+        return common
     for allowed in (np.uint8, np.int16, np.uint16, np.int32):
         if np.can_cast(common, allowed):
             return np.dtype(allowed)

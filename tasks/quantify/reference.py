@@ -1,7 +1,8 @@
 """The time that a series with DecayCorrection START was corrected to.
 
-Enhanced PET says it outright; in classic PET no attribute does. There, every candidate that the header allows is computed; where they
-agree, the order of IBSI chooses the name, where they do not, only independent evidence settles it.
+Enhanced PET says it outright; in classic PET no attribute does. There, every candidate that the
+header allows is computed; where they agree, the order of IBSI chooses the name, where they do not,
+only independent evidence settles it.
 """
 
 from __future__ import annotations

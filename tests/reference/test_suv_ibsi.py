@@ -248,9 +248,13 @@ def enhanced_object(slices: list[Dataset], rates: list[float] | None = None) -> 
     rates = rates or [1.0] * len(slices)
     stored = np.stack([s.pixel_array / r for s, r in zip(slices, rates, strict=True)])
     set_pixels(ds, np.round(stored).astype(first.pixel_array.dtype))
-    measures = {"PixelSpacing": list(first.PixelSpacing), "SliceThickness": "4"}
-    orientation = {"ImageOrientationPatient": list(first.ImageOrientationPatient)}
-    shared = {"PixelMeasuresSequence": measures, "PlaneOrientationSequence": orientation}
+    measures: dict[str, object] = {"PixelSpacing": list(first.PixelSpacing), "SliceThickness": "4"}
+    orientation: dict[str, object] = {
+        "ImageOrientationPatient": list(first.ImageOrientationPatient)
+    }
+    shared: dict[str, dict[str, object]] = {
+        "PixelMeasuresSequence": measures, "PlaneOrientationSequence": orientation,
+    }  # fmt: skip
     ds.SharedFunctionalGroupsSequence = group({k: group(v) for k, v in shared.items()})
     ds.PerFrameFunctionalGroupsSequence = [
         _enhanced_frame(s, r) for s, r in zip(slices, rates, strict=True)
@@ -265,7 +269,7 @@ def _enhanced_frame(ds: Dataset, rate: float) -> Dataset:
         "FrameReferenceDateTime": "20250101110229.605",
         "FrameAcquisitionDuration": 300e3,
     }
-    groups = {
+    groups: dict[str, dict[str, object]] = {
         "PlanePositionSequence": {"ImagePositionPatient": list(ds.ImagePositionPatient)},
         "FrameContentSequence": content,
         "PixelValueTransformationSequence": {

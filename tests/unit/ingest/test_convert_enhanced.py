@@ -76,9 +76,7 @@ def test_legacy_converted_is_the_same_volume(
     make: Callable[[], list[Dataset]], deidentify: bool
 ) -> None:
     """Written by highdicom, which sorts the frames the other way round."""
-    classic, expected = only(
-        convert_all([complete(ds) for ds in make()], deidentify=deidentify)
-    )
+    classic, expected = only(convert_all([complete(ds) for ds in make()], deidentify=deidentify))
     enhanced, found = only(convert_all([legacy_converted(make())], deidentify=deidentify))
     assert reasons(enhanced) == ["ingested"]
     np.testing.assert_array_equal(found.stored, expected.stored)
@@ -99,16 +97,17 @@ def test_legacy_converted_is_the_same_volume(
 
 def test_dynamic_legacy_converted_has_the_frames_of_the_slices() -> None:
     slices = []
-    for frame, minute in enumerate((10, 12, 17)):
+    for number, minute in enumerate((10, 12, 17)):
         for ds in pet_series(4, series="1.2.3"):
-            ds.SOPInstanceUID += f".{frame}"
-            ds.AcquisitionTime, ds.ActualFrameDuration = f"10{minute}00", str(60000 * (frame + 1))
-            ds.InstanceNumber = str(4 * frame + int(ds.InstanceNumber))
+            ds.SOPInstanceUID += f".{number}"
+            ds.AcquisitionTime, ds.ActualFrameDuration = f"10{minute}00", str(60000 * (number + 1))
+            ds.InstanceNumber = str(4 * number + int(ds.InstanceNumber))
             slices.append(ds)
     _, expected = only(convert_all(deepcopy(slices)))
     _, found = only(convert_all([legacy_converted(slices)]))
     np.testing.assert_array_equal(found.stored, expected.stored)
-    assert found.frames is not None and expected.frames is not None
+    assert found.frames is not None
+    assert expected.frames is not None
     assert found.frames.kind == "time"
     np.testing.assert_array_equal(found.frames.start_s, [0, 120, 420])
     np.testing.assert_array_equal(found.frames.duration_s, [60, 120, 180])
@@ -128,7 +127,8 @@ def test_suv_of_enhanced_pet_by_hand() -> None:
     assert volume.value_unit == "Bq/ml"
     np.testing.assert_allclose(volume.rescale_slope, [2, 4, 6], rtol=1e-15)
     expected = 70e3 / (1e8 * 2 ** (-3600 / 6586.2))
-    np.testing.assert_allclose(volume.suv_factor, [expected] * 3, rtol=1e-12)
+    assert volume.suv_factor is not None
+    np.testing.assert_allclose(volume.suv_factor, np.full(3, expected), rtol=1e-12)
     (row,) = series.rows["series"]
     assert row["suv_rule"] == "BQML/START/decay_correction_datetime"
     assert (row["units"], row["decay_correction"], row["attenuation_corrected"]) == (
@@ -166,11 +166,10 @@ def test_frames_that_are_not_decay_corrected() -> None:
     ds.DecayCorrected = "NO"
     del ds.DecayCorrectionDateTime
     series, volume = only(convert_all([ds]))
-    expected = [
-        70e3 / (1e8 * 2 ** (-seconds / 6586.2)) for seconds in (3660, 3660, 4260, 4260)
-    ]
+    expected = [70e3 / (1e8 * 2 ** (-seconds / 6586.2)) for seconds in (3660, 3660, 4260, 4260)]
     assert series.rows["series"][0]["suv_rule"] == "BQML/NONE/frame_reference_datetime"
-    np.testing.assert_allclose(volume.suv_factor, expected, rtol=1e-12)
+    assert volume.suv_factor is not None
+    np.testing.assert_allclose(volume.suv_factor, np.array(expected), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,10 @@ def test_frames_that_are_not_decay_corrected() -> None:
         ({"DecayCorrectionDateTime": None}, "suv_decay_reference_missing"),
         ({"DecayCorrectionDateTime": "20240105120000"}, "suv_decay_reference_ambiguous"),
         ({"DecayCorrectionDateTime": "20240103101000"}, "suv_decay_reference_ambiguous"),
-        ({"DecayCorrected": None, "DecayCorrectionDateTime": None}, "suv_decay_correction_unsupported"),
+        (
+            {"DecayCorrected": None, "DecayCorrectionDateTime": None},
+            "suv_decay_correction_unsupported",
+        ),
         ({"AttenuationCorrected": "NO"}, "suv_not_attenuation_corrected"),
         ({"PatientWeight": None}, "suv_weight_missing"),
         ({"RadiopharmaceuticalInformationSequence": None}, "suv_dose_missing"),
@@ -314,7 +316,9 @@ def test_localizer_frames_are_left_out() -> None:
     frames = [frame(3.0 * i, i) for i in range(4)]
     for i, made in enumerate(frames):
         kind = "LOCALIZER" if i == 3 else "VOLUME"
-        made.groups["CTImageFrameTypeSequence"] = {"FrameType": ["ORIGINAL", "PRIMARY", kind, "NONE"]}
+        made.groups["CTImageFrameTypeSequence"] = {
+            "FrameType": ["ORIGINAL", "PRIMARY", kind, "NONE"]
+        }
     _, volume = only(convert_all([enhanced("CT", frames)]))
     assert stored_values(volume.stored) == [0, 1, 2]
     (series,) = convert_all([enhanced("CT", frames[3:])])

@@ -27,7 +27,7 @@ from pydicom.uid import (
 from tests.support.dicom_objects import SERIES, convert_all, pet_series, reasons
 from tests.support.enhanced_objects import complete
 
-#: 1221 pixels are no multiple of 8, so that frames of single bits are not aligned; JPEG 2000 wants 32.
+#: 1221 pixels, no multiple of 8: frames of single bits are not aligned. (JPEG 2000 wants 32.)
 SHAPE = (37, 33)
 
 
@@ -131,9 +131,7 @@ def test_planes_that_lean_too_much_are_refused() -> None:
 def test_a_plane_out_of_line_is_refused() -> None:
     ds = segmented(source(), KINDS.BINARY)
     frames = ds.PerFrameFunctionalGroupsSequence
-    middle = next(
-        f for f in frames if f.PlanePositionSequence[0].ImagePositionPatient[2] == -294
-    )
+    middle = next(f for f in frames if f.PlanePositionSequence[0].ImagePositionPatient[2] == -294)
     middle.PlanePositionSequence[0].ImagePositionPatient[1] = -22
     (converted,) = convert_all([ds])
     assert reasons(converted) == ["nonuniform_spacing"]
