@@ -12,21 +12,23 @@ from tasks.findings.row import finding_row
 RULE_ID: Final = "ingest.suv_mapping_differs"
 #: Largest difference of the two SUVs that is rounding rather than another formula.
 TOLERANCE_PERCENT: Final = 1.0
-#: Mappings to SUVbw whose slope lies outside what the slices of their image series have. Where all
-#: slices share one slope (and only then) this compares number with number.
+#: Mappings to SUVbw whose slope is not what the slices of their image series have. A mapping of all
+#: images must fit the smallest and the largest of their slopes, one of some must lie between.
 _DIFFERING: Final = """
 SELECT map.mapping_series_uid, map.patient_key, s.centre, map.mapped_series_uid,
        map.real_world_slope AS slope,
        s.suv_per_stored_min AS lowest, s.suv_per_stored_max AS highest,
-       map.real_world_intercept AS intercept
+       map.real_world_intercept AS intercept,
+       map.n_mapped_frames IS NULL AND map.n_mapped_instances >= s.n_instances AS is_of_all,
+       CASE WHEN is_of_all THEN highest ELSE lowest END * (1 - $tolerance / 100) AS least,
+       CASE WHEN is_of_all THEN lowest ELSE highest END * (1 + $tolerance / 100) AS most
 FROM real_world_values AS map
 JOIN series AS s ON s.series_instance_uid = map.mapped_series_uid
 WHERE s.suv_per_stored_min IS NOT NULL AND map.real_world_slope IS NOT NULL
   AND (map.unit_code = '{SUVbw}g/ml' OR map.quantity_code = 'DCM:126401'
        OR list_contains(map.measurement_method_codes, 'DCM:126410'))
   AND (coalesce(map.real_world_intercept, 0) != 0
-       OR map.real_world_slope NOT BETWEEN s.suv_per_stored_min * (1 - $tolerance / 100)
-                                       AND s.suv_per_stored_max * (1 + $tolerance / 100))
+       OR slope < least OR slope > most)
 ORDER BY map.mapping_series_uid, map.mapping_index
 """
 
@@ -54,10 +56,10 @@ def check_value_maps(lk: Lake, log: RunLog) -> int:
 
 def _finding(
     mapping: str, patient: str, centre: str, image: str, slope: float, low: float, high: float,
-    intercept: float | None,
+    intercept: float | None, is_of_all: bool, *_: float,
 ) -> Row:  # fmt: skip
-    nearest = min(max(slope, low), high)
-    percent = 100 * abs(slope / nearest - 1)
+    held_against = (low, high) if is_of_all else (min(max(slope, low), high),)
+    percent = max(100 * abs(slope / ours - 1) for ours in held_against)
     if intercept:
         what = f"has intercept {intercept:.6g}, where SUV is proportional to the stored value"
     else:
