@@ -17,6 +17,7 @@ from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import frame_findings, partial_series_findings, stack_findings
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
+from tasks.ingest.lossy import lossy_findings
 from tasks.ingest.open_parametric import open_parametric
 from tasks.ingest.open_slice import OpenSlice
 from tasks.ingest.outcomes import OutcomeBook
@@ -150,4 +151,5 @@ def _one_quantity(part: Assembled, clean: list[Dataset]) -> Mapping:
 def _findings(row: Row, parts: list[Assembled], book: OutcomeBook) -> list[Row]:
     found = partial_series_findings(row, book.reasons(), None, len(parts[0].stored))
     found += frame_findings(row, book.frames_left_out)
+    found += lossy_findings(row, [h.dataset for part in parts for h in part.headers])
     return found + stack_findings(row, [(part.geometry, part.label) for part in parts])

@@ -23,6 +23,7 @@ from tasks.ingest.findings import partial_series_findings, series_finding
 from tasks.ingest.identity import identity_of
 from tasks.ingest.image import repeated_columns
 from tasks.ingest.load import LoadedObject
+from tasks.ingest.lossy import lossy_findings
 from tasks.ingest.open_planar import PlanarObject, open_planar
 from tasks.ingest.open_slice import volume_dtype
 from tasks.ingest.outcomes import OutcomeBook
@@ -245,6 +246,7 @@ def _findings(
     row: Row, opened: list[PlanarObject], pools: list[_Pool], book: OutcomeBook
 ) -> list[Row]:
     found = partial_series_findings(row, book.reasons(), None, 0)
+    found += lossy_findings(row, [o.dataset for o in opened])
     captures = sum(o.is_secondary_capture for o in opened)
     if captures:
         found.append(

@@ -22,6 +22,7 @@ from tests.support.dicom_objects import (
     segmentation,
 )
 from tests.support.encodings import ENCODINGS, encoded, formats
+from tests.support.enhanced_objects import enhanced_pet, pet_frames
 
 ALL = [
     pytest.param(syntax, bits, signed, id=f"{uid.UID(syntax).keyword}-{'iu'[not signed]}{bits}")
@@ -94,6 +95,26 @@ def test_frames_of_a_tomogram(syntax: str, bits: int, signed: bool) -> None:
     (made,) = convert_all([encoded(nm_tomogram(frames), syntax, bits)])
     difference = np.abs(volume_of(made).astype(np.int64) - frames.astype(np.int64)).max()
     assert difference <= ENCODINGS[syntax].largest_error * scale(bits)
+
+
+@pytest.mark.parametrize("kind", ["enhanced", "planar"])
+@pytest.mark.parametrize("syntax", [s for s, e in ENCODINGS.items() if 16 in e.bits])
+def test_frames_of_other_objects(syntax: str, kind: str) -> None:
+    ds = enhanced_pet(pet_frames(3)) if kind == "enhanced" else planar_image()
+    (plain,) = convert_all([ds])
+    (made,) = convert_all([encoded(ds, syntax, 16)])
+    difference = np.abs(volume_of(made).astype(np.int64) - volume_of(plain).astype(np.int64)).max()
+    assert difference <= ENCODINGS[syntax].largest_error * scale(16)
+    rules = {f["rule_id"] for f in made.rows["findings"]}
+    assert ("ingest.lossy_compression" in rules) == bool(ENCODINGS[syntax].largest_error)
+
+
+def planar_image() -> Dataset:
+    """Whole body of one detector."""
+    ds = nm_tomogram(stored_values(12, signed=False))
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"]
+    del ds.SliceVector, ds.FrameIncrementPointer
+    return ds
 
 
 @pytest.mark.parametrize("syntax", [s for s, e in ENCODINGS.items() if e.frame is None])
