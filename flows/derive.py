@@ -39,7 +39,7 @@ def done_in_batches(
     client: Client, name: str, work: Callable[[J], R], jobs: Sequence[J]
 ) -> Iterator[list[Done[J, R]]]:
     """Run the jobs of a stage; yield finished ones in batches to publish, counting progress."""
-    with stage(name, len(jobs)) as progress:
+    with stage(name, len(jobs), "volumes") as progress:
         for batch in timed_batches(stream(client, work, jobs), BATCH_SERIES, BATCH_SECONDS):
             yield batch
             progress.advance(name, len(batch))

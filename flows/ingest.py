@@ -27,7 +27,7 @@ from flows.issuers import Issuers
 from flows.linking import link_ct
 from flows.opaque import opaque
 from flows.outdated import reopen_outdated
-from flows.progress import stage
+from flows.progress import logged_if_nobody_listens, stage
 from flows.reporting import reported_run
 from flows.runs import RunLog
 from flows.sources import (
@@ -107,6 +107,7 @@ def ingest(
         A source does not answer; everything that could be had has been taken in.
     """
     with (
+        logged_if_nobody_listens(get_run_logger().info),
         lake.open(location) as lk,
         ClusterOnDemand(dask_address, workers=workers) as cluster,
         reported_run(lk, cluster, "ingest", {"centre": centre}, prefect_id=str(flow_run.id)) as log,
@@ -152,7 +153,7 @@ def _session(
 
 
 def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
-    with stage("discover", None) as progress:
+    with stage("discover", None, "objects") as progress:
         found = discover(
             opened,
             known_files(session.lk),
@@ -181,7 +182,7 @@ def retrieve_objects(opened: list[Source], found: Discovery) -> None:
     delivering = [s for s in opened if isinstance(s, RetrievingSource)]
     if not delivering or not found.changed:
         return
-    with stage("retrieve", None) as progress:
+    with stage("retrieve", None, "objects") as progress:
         for source in delivering:
             try:
                 retrieve(
@@ -216,7 +217,7 @@ def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
 
 def _scan(session: IngestSession, refs: list[ObjectRef], name: str) -> list[ScannedObject]:
     scanned: list[ScannedObject] = []
-    with stage(name, len(refs)) as progress:
+    with stage(name, len(refs), "objects") as progress:
         grey = session.lk.settings.secondary_capture
         function = partial(scan_batch, session.context.connections, grey)
         for done in stream(session.cluster.client, function, batches(refs, _SCAN_BATCH)):
@@ -306,10 +307,17 @@ def _postpone(session: IngestSession, objects: list[ScannedObject]) -> None:
 
 def _converted(session: IngestSession, groups: list[SeriesGroup]) -> Iterator[StoredSeries]:
     function = partial(convert_and_store, session.context)
-    with stage("convert", len(groups)) as progress:
+    sizes = {group.series_instance_uid: _bytes_of(session, group) for group in groups}
+    with stage("convert", len(groups), "series", sum(sizes.values())) as progress:
         for done in stream(session.cluster.client, function, groups, per_worker=2):
             yield done.result if done.result is not None else _unconvertible(session, done)
-            progress.advance("convert")
+            progress.advance("convert", 1, sizes[done.job.series_instance_uid])
+
+
+def _bytes_of(session: IngestSession, group: SeriesGroup) -> int:
+    """Size of a series; 0 where its source does not say and nothing has been retrieved."""
+    size = session.context.connections.size_bytes
+    return sum(s.ref.size_bytes or size(s.ref.uri) for s in group.objects)
 
 
 def _n_objects(series: StoredSeries) -> int:

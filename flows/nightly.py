@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows.clinical import ingest_clinical
 from flows.cluster import open_cluster
 from flows.features import extract_features
 from flows.harmonise import harmonise
 from flows.ingest import ingest
+from flows.progress import logged_if_nobody_listens
 from flows.report.build import build_report
 from flows.standardise import standardise
 
@@ -49,7 +50,10 @@ def nightly(
     redcap_mapping, fhir_mapping : str or None
         See `flows.clinical.ingest_clinical`.
     """
-    with open_cluster(dask_address, workers=workers) as client:
+    with (
+        logged_if_nobody_listens(get_run_logger().info),
+        open_cluster(dask_address, workers=workers) as client,
+    ):
         address = str(client.scheduler.address)
         stages: dict[str, Mapping[str, object]] = {}
         if sources:

@@ -28,7 +28,7 @@ def draw_in_order(client: Client, function: Callable[[J], P], jobs: Sequence[J])
         As `flows.cluster.stream`.
     """
     drawn: list[P | None] = [None] * len(jobs)
-    with stage("pictures", len(jobs)) as progress:
+    with stage("pictures", len(jobs), "pictures") as progress:
         for done in stream(client, partial(second, function), enumerate(jobs)):
             number, _ = done.job
             if done.result is None:
