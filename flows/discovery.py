@@ -35,6 +35,8 @@ class Discovery:
         Of sources that could not be listed to their end; what they listed before is above.
     tallies : list of SourceTally
         How much of it each source had.
+    known_before : set of str
+        URIs of changed objects that the lake has another outcome for.
     """
 
     changed: list[ObjectRef] = field(default_factory=list)
@@ -42,6 +44,7 @@ class Discovery:
     unchanged: dict[str, ObjectRef] = field(default_factory=dict)
     failures: list[TracerlakeError] = field(default_factory=list)
     tallies: list[SourceTally] = field(default_factory=list)
+    known_before: set[str] = field(default_factory=set)
     _listed_by: dict[str, SourceTally] = field(default_factory=dict)
 
     @property
@@ -67,6 +70,7 @@ class Discovery:
             tally = self._listed_by.pop(key)
             tally.n_unchanged -= 1
             self.add(key, ref, tally, is_known=False)
+            self.known_before.add(ref.uri)
 
     def failed(self, source_name: str, error: TracerlakeError) -> None:
         """Remember that a source did not give all it has."""
@@ -76,19 +80,30 @@ class Discovery:
                 tally.error = told(error)
 
 
-def known_files(lk: Lake) -> dict[str, tuple[int, int]]:
+def known_files(lk: Lake, selection: str | None = None) -> dict[str, tuple[int, int]]:
     """Size and time of every object the lake has an outcome for, by file key.
 
     What a source did not deliver, and what waits for the rest of its series, is left out, so that
-    it is asked for again; so is Secondary Capture once the settings allow it.
+    it is asked for again; so is Secondary Capture once the settings allow it, and what another
+    selection left out.
+
+    Parameters
+    ----------
+    lk : Lake
+        The lake.
+    selection : str or None
+        Digest of what this run is asked for; None: everything.
     """
-    again = "list_contains($again, coalesce(reason_code, ''))"
+    again = (
+        "list_contains($again, coalesce(reason_code, '')) OR (coalesce(reason_code, '') = "
+        "'outside_selection' AND selection_digest IS DISTINCT FROM $selection)"
+    )
     if lk.settings.secondary_capture != "refuse":
         # refused unopened, under the setting of that day; what its content ruled out names a tag
         again += " OR (coalesce(reason_code, '') = 'secondary_capture' AND reason_tags IS NULL)"
     rows = lk.sql(
         f"SELECT file_key, size_bytes, modified_ns FROM files WHERE NOT ({again})",  # noqa: S608
-        {"again": list(ASKED_AGAIN)},
+        {"again": list(ASKED_AGAIN), "selection": selection},
     ).fetchall()
     return {key: (size, modified) for key, size, modified in rows}
 
@@ -116,6 +131,8 @@ def discover(
             seen.add(key)
             is_known = known.get(key) == (ref.size_bytes, ref.modified_ns)
             found.add(key, ref, tally, is_known=is_known)
+            if key in known and not is_known:
+                found.known_before.add(ref.uri)
             advance(1)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from typing import Final
 
@@ -42,10 +43,12 @@ from lake.keys import KeyStore
 from schemas.errors import InvalidInputError, SourceUnavailableError
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
+from schemas.sources import Selection
 from tasks.dicom.grouping import group_series
 from tasks.ingest.context import applied_version
 from tasks.ingest.outcomes import file_row, scanned_row
 from tasks.sources.base import RetrievingSource, Source
+from tasks.sources.selection import resolved, selection_digest
 from tasks.sources.uris import is_remote
 
 #: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
@@ -63,6 +66,7 @@ class IngestSession:
     cluster: ClusterOnDemand
     context: IngestContext
     log: RunLog
+    selection: Selection | None = None
     source_names: dict[str, str] = field(default_factory=dict)
     sibling_names: dict[str, str | None] = field(default_factory=dict)
     sibling_uris: list[str] = field(default_factory=list)
@@ -78,6 +82,7 @@ def ingest(
     workers: int | None = None,
     centre: str | None = None,
     issuer: str | None = None,
+    selection: dict[str, object] | None = None,
 ) -> dict[str, int]:
     """Take everything new or changed at `sources` into the lake.
 
@@ -95,6 +100,9 @@ def ingest(
         Centre code for everything in this call; None: from the settings or the institution.
     issuer : str or None
         Issuer of patient IDs where objects name none, for sources that declare no other.
+    selection : dict or None
+        Fields of `schemas.sources.Selection`; None: everything. What it leaves out is taken by a
+        later run that asks for more.
 
     Returns
     -------
@@ -110,9 +118,13 @@ def ingest(
         logged_if_nobody_listens(get_run_logger().info),
         lake.open(location) as lk,
         ClusterOnDemand(dask_address, workers=workers) as cluster,
-        reported_run(lk, cluster, "ingest", {"centre": centre}, prefect_id=str(flow_run.id)) as log,
-    ):
-        session = _session(lk, cluster, log, centre)
+        reported_run(
+            lk, cluster, "ingest", {"centre": centre, "selection": selection},
+            prefect_id=str(flow_run.id),
+        ) as log,
+    ):  # fmt: skip
+        wanted = None if selection is None else Selection.model_validate(selection)
+        session = _session(lk, cluster, log, centre, wanted)
         session.issuers = Issuers(lk.settings.sources, issuer or "")
         for place in sources:
             session.issuers.refuse_change(session.keys, lk.settings.lake_id, place)
@@ -136,7 +148,11 @@ def ingest(
 
 
 def _session(
-    lk: lake.Lake, cluster: ClusterOnDemand, log: RunLog, centre: str | None
+    lk: lake.Lake,
+    cluster: ClusterOnDemand,
+    log: RunLog,
+    centre: str | None,
+    selection: Selection | None,
 ) -> IngestSession:
     settings = lk.settings
     keys = lk.keys()
@@ -147,16 +163,16 @@ def _session(
         limits,
         settings.deidentify,
         centre,
-        connections(lk),
+        connections(lk, selection),
     )
-    return IngestSession(lk, keys, cluster, context, log)
+    return IngestSession(lk, keys, cluster, context, log, selection)
 
 
 def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
     with stage("discover", None, "objects") as progress:
         found = discover(
             opened,
-            known_files(session.lk),
+            known_files(session.lk, _selection_digest(session)),
             session.context.pseudonymiser.file_key,
             partial(progress.advance, "discover"),
         )
@@ -206,7 +222,10 @@ def _release(session: IngestSession, found: Discovery) -> None:
 def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
     """Look at the header of every changed object; publish those that end here."""
     _remember_places(session, found.changed)
-    scanned = _scan(session, found.changed, "scan")
+    # What the lake has already is kept up to date, whatever this run is asked for.
+    known = [ref for ref in found.changed if ref.uri in found.known_before]
+    fresh = [ref for ref in found.changed if ref.uri not in found.known_before]
+    scanned = [*_scan(session, fresh, "scan", session.selection), *_scan(session, known, "scan")]
     rejected = [s for s in scanned if s.outcome is not None]
     for batch in batches(rejected, 5000):
         rows = _named(session, [scanned_row(s, session.context.pseudonymiser) for s in batch])
@@ -215,11 +234,20 @@ def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
     return to_convert(scanned)
 
 
-def _scan(session: IngestSession, refs: list[ObjectRef], name: str) -> list[ScannedObject]:
+def _selection_digest(session: IngestSession) -> str | None:
+    return None if session.selection is None else selection_digest(session.selection)
+
+
+def _scan(
+    session: IngestSession, refs: list[ObjectRef], name: str, selection: Selection | None = None
+) -> list[ScannedObject]:
     scanned: list[ScannedObject] = []
+    if not refs:
+        return scanned
+    wanted = selection and resolved(selection, date.today())  # noqa: DTZ011  as StudyDate
     with stage(name, len(refs), "objects") as progress:
         grey = session.lk.settings.secondary_capture
-        function = partial(scan_batch, session.context.connections, grey)
+        function = partial(scan_batch, session.context.connections, grey, wanted)
         for done in stream(session.cluster.client, function, batches(refs, _SCAN_BATCH)):
             scanned.extend(done.result if done.result is not None else _unscannable(done))
             progress.advance(name, len(done.job))
@@ -359,7 +387,15 @@ def _with_names(session: IngestSession, series: StoredSeries) -> StoredSeries:
 
 def _named(session: IngestSession, files: list[Row]) -> list[Row]:
     # Two look-ups a row: merging the names first would cost every series a pass over all files.
-    return [{**row, "source_name": _source_name(session, str(row["file_key"]))} for row in files]
+    left_out = _selection_digest(session)
+    return [
+        {
+            **row,
+            "source_name": _source_name(session, str(row["file_key"])),
+            "selection_digest": left_out if row["reason_code"] == "outside_selection" else None,
+        }
+        for row in files
+    ]
 
 
 def _source_name(session: IngestSession, file_key: str) -> str | None:

@@ -7,23 +7,39 @@ from typing import Final
 from flows.runs import RunLog, author
 from lake import Lake
 
-#: For every CT: the PET or SPECT series of the same study and frame of reference; of several
-#: (reconstructions) the one closest in time, then by UID, so that the answer never depends on
-#: the order of arrival.
-_LINKS: Final = """
-SELECT ct.* REPLACE (emission.series_instance_uid AS referenced_series_uid)
-FROM series AS ct
-JOIN series AS emission
-  ON emission.study_instance_uid = ct.study_instance_uid
- AND emission.frame_of_reference_uid = ct.frame_of_reference_uid
- AND emission.series_kind = 'image' AND emission.modality IN ('PT', 'NM')
-WHERE ct.modality = 'CT' AND ct.series_kind = 'image'
-QUALIFY row_number() OVER (
-  PARTITION BY ct.series_instance_uid
-  ORDER BY abs(epoch(emission.acquisition_datetime) - epoch(ct.acquisition_datetime)) NULLS LAST,
-           emission.series_instance_uid) = 1
-   AND ct.referenced_series_uid IS DISTINCT FROM emission.series_instance_uid
-"""
+#: Reconstructions of one acquisition begin within so many seconds of each other.
+_SAME_ACQUISITION_S: Final = 300
+
+#: For every CT: the PET or SPECT series of the same study and frame of reference that was acquired
+#: closest to it. Of the reconstructions of that acquisition an attenuation-corrected one, since
+#: that is the one the CT was made for and the one that is measured; then by time and UID, so that
+#: the answer never depends on the order of arrival. A CT of another frame of reference is not
+#: linked, however close in time: nothing says that the patient lay still between the two.
+_LINKS: Final = f"""
+WITH pairs AS (
+  SELECT ct.series_instance_uid AS ct_uid, emission.series_instance_uid AS emission_uid,
+    emission.attenuation_corrected AS is_corrected,
+    abs(epoch(emission.acquisition_datetime) - epoch(ct.acquisition_datetime)) AS distance_s
+  FROM series AS ct
+  JOIN series AS emission
+    ON emission.study_instance_uid = ct.study_instance_uid
+   AND emission.frame_of_reference_uid = ct.frame_of_reference_uid
+   AND emission.series_kind = 'image' AND emission.modality IN ('PT', 'NM')
+  WHERE ct.modality = 'CT' AND ct.series_kind = 'image'
+), near AS (
+  SELECT * FROM pairs
+  QUALIFY min(distance_s) OVER (PARTITION BY ct_uid) IS NULL
+    OR distance_s <= min(distance_s) OVER (PARTITION BY ct_uid) + {_SAME_ACQUISITION_S}
+), chosen AS (
+  SELECT ct_uid, emission_uid FROM near
+  QUALIFY row_number() OVER (
+    PARTITION BY ct_uid
+    ORDER BY is_corrected DESC NULLS LAST, distance_s NULLS LAST, emission_uid) = 1
+)
+SELECT ct.* REPLACE (chosen.emission_uid AS referenced_series_uid)
+FROM series AS ct JOIN chosen ON chosen.ct_uid = ct.series_instance_uid
+WHERE ct.referenced_series_uid IS DISTINCT FROM chosen.emission_uid
+"""  # noqa: S608  a constant
 
 
 def link_ct(lk: Lake, log: RunLog) -> int:

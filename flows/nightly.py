@@ -29,6 +29,7 @@ def nightly(
     location: str,
     *,
     sources: list[str] | None = None,
+    selection: dict[str, object] | None = None,
     redcap: list[str] | None = None,
     fhir: list[str] | None = None,
     redcap_mapping: str | None = None,
@@ -47,6 +48,8 @@ def nightly(
         The lake.
     sources, redcap, fhir : list of str or None
         Where images and clinical data come from.
+    selection : dict or None
+        See `flows.ingest.ingest`.
     redcap_mapping, fhir_mapping : str or None
         See `flows.clinical.ingest_clinical`.
     """
@@ -57,7 +60,9 @@ def nightly(
         address = str(client.scheduler.address)
         stages: dict[str, Mapping[str, object]] = {}
         if sources:
-            stages["Input objects"] = ingest(location, sources, dask_address=address)
+            stages["Input objects"] = ingest(
+                location, sources, selection=selection, dask_address=address
+            )
         if redcap or fhir:
             stages["Clinical records"] = ingest_clinical(
                 location,

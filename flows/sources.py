@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 
 from lake import Lake
 from schemas.errors import InvalidInputError, StorageError
 from schemas.records import ObjectRef
-from schemas.sources import SourceSettings
+from schemas.sources import Selection, SourceSettings
 from tasks.sources.base import RetrievingSource, Source
 from tasks.sources.opening import open_declared, open_source
 from tasks.sources.retrieved import Connections
+from tasks.sources.selection import narrowed
 from tasks.sources.uris import (
     DIMSE,
     is_remote,
@@ -21,13 +23,21 @@ from tasks.sources.uris import (
 )
 
 
-def connections(lk: Lake) -> Connections:
+def connections(lk: Lake, selection: Selection | None = None) -> Connections:
     """How readers reach the declared sources of a lake.
+
+    Parameters
+    ----------
+    lk : Lake
+        The lake.
+    selection : Selection or None
+        Archives are asked for no more than this.
 
     Raises
     ------
     InvalidInputError
-        If retrieved objects, which are identified patient data, would lie inside the lake.
+        If retrieved objects, which are identified patient data, would lie inside the lake; or
+        nothing of a source can be selected.
     """
     folder = lk.settings.retrieval_folder
     if folder.resolve().is_relative_to(Path(lk.location).resolve()):
@@ -35,7 +45,14 @@ def connections(lk: Lake) -> Connections:
             f"retrieval_dir {folder} lies inside the lake; whoever gets the lake would get "
             "identified images. Set it to a folder outside the lake."
         )
-    return Connections(lk.settings.sources, folder, lk.settings.limits.max_object_bytes)
+    today = date.today()  # noqa: DTZ011  StudyDate is local too
+    declared = {
+        name: narrowed(source, selection, today, name)
+        if selection is not None and isinstance(source, Selection)
+        else source
+        for name, source in lk.settings.sources.items()
+    }
+    return Connections(declared, folder, lk.settings.limits.max_object_bytes)
 
 
 def open_sources(places: Iterable[str], reached: Connections) -> list[Source]:

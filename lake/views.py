@@ -53,6 +53,7 @@ ct AS (
         ORDER BY (c.referenced_series_uid = m.series_instance_uid) DESC NULLS LAST,
                  (c.frame_of_reference_uid = m.frame_of_reference_uid) DESC NULLS LAST,
                  (c.study_instance_uid = m.study_instance_uid) DESC NULLS LAST,
+                 abs(epoch(c.acquisition_datetime) - epoch(m.acquisition_datetime)) NULLS LAST,
                  c.n_instances DESC NULLS LAST, c.series_instance_uid) = 1
 )"""
 

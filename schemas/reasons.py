@@ -84,6 +84,7 @@ IGNORED_KINDS: Final[dict[str, str]] = {
     "no_pixels": "An object without pixel data, contours or measurements (presentation state, ...).",
     "report_without_measurements": "A report or a selection of key images, without image measurements.",
     "dose_report": "A report of radiation dose.",
+    "outside_selection": "Outside the dates, modalities or descriptions that the run was asked for; a run that asks for more takes it.",
     "link_outside_source": "A symbolic link that leaves the source folder.",
 }
 

@@ -74,7 +74,7 @@ _SERIES_COLUMNS = (
 _FILES_COLUMNS = (
     "file_key", "source_name", "uri", "size_bytes", "modified_ns", "content_blake3",
     "sop_class_uid", "sop_instance_uid", "series_instance_uid", "outcome", "reason_code",
-    "reason_text", "reason_tags", "first_run_id", "run_id",
+    "reason_text", "reason_tags", "selection_digest", "first_run_id", "run_id",
 )  # fmt: skip
 
 STORED: Final[tuple[Table, ...]] = (

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from flows.cli.run import Location
+from flows.cli.options import Location
 from flows.cli.terminal import console, error_console
 from schemas.errors import InvalidInputError
 

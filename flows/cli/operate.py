@@ -9,23 +9,22 @@ from typing import Annotated
 import typer
 from rich.table import Table as RichTable
 
-from flows.cli.run import (
-    Dask,
-    FhirFiles,
-    FhirMap,
+from flows.cli.options import (
+    ClinicalOptions,
+    ClusterOptions,
     Location,
-    RedcapFiles,
-    RedcapMap,
-    path_or_none,
+    SelectionOptions,
+    with_groups,
 )
+from flows.cli.run import WatchedSources
 from flows.cli.terminal import console, error_console, progress_bars
 from schemas.errors import InvalidInputError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(serve)
-    app.command()(report)
+    app.command()(with_groups(serve))
+    app.command()(with_groups(report))
     app.command()(snapshots)
     app.command()(verify)
     app.command()(vacuum)
@@ -33,19 +32,14 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     location: Location,
+    selection: SelectionOptions,
+    clinical: ClinicalOptions,
+    cluster: ClusterOptions,
     cron: Annotated[str, typer.Option(help="When to run, as cron.")] = "0 2 * * *",
     timezone: Annotated[
         str | None, typer.Option(help="Of --cron; default: this machine's.")
     ] = None,
-    source: Annotated[
-        list[Path] | None,
-        typer.Option("--source", help="Declared source, folder or archive; repeatable."),
-    ] = None,
-    redcap: RedcapFiles = None,
-    fhir: FhirFiles = None,
-    redcap_mapping: RedcapMap = None,
-    fhir_mapping: FhirMap = None,
-    dask: Dask = None,
+    source: WatchedSources = None,
 ) -> None:
     """Schedule the nightly flow on a Prefect server and run it when due, until interrupted."""
     import lake
@@ -60,11 +54,10 @@ def serve(
     parameters = {
         "location": str(location.resolve()),
         "sources": places,
-        "redcap": [str(p.resolve()) for p in redcap or []],
-        "fhir": [str(p.resolve()) for p in fhir or []],
-        "redcap_mapping": path_or_none(redcap_mapping),
-        "fhir_mapping": path_or_none(fhir_mapping),
-        "dask_address": dask,
+        "selection": selection.as_parameter(),
+        "dask_address": cluster.dask,
+        "workers": cluster.workers,
+        **clinical.as_parameters(),
     }
     serve_nightly(parameters, cron=cron, timezone=timezone, say=_say)
 
@@ -75,12 +68,12 @@ def _say(text: str) -> None:
 
 def report(
     location: Location,
+    cluster: ClusterOptions,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML file.")] = None,
     run: Annotated[
         str | None,
         typer.Option(help="Report of one ingestion instead: its run id, or latest."),
     ] = None,
-    dask: Dask = None,
 ) -> None:
     """Write the report of the lake: counts, pictures, features before and after; or of one run."""
     from flows.report.build import build_report
@@ -88,9 +81,9 @@ def report(
 
     with progress_bars():
         if run is None:
-            path = build_report(str(location.resolve()), output, dask_address=dask)
+            path = build_report(str(location.resolve()), output, dask_address=cluster.dask)
         else:
-            path = build_run_report(str(location.resolve()), run, output, dask_address=dask)
+            path = build_run_report(str(location.resolve()), run, output, dask_address=cluster.dask)
     console().print(f"Report: {path}", highlight=False, soft_wrap=True)
 
 

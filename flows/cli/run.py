@@ -9,37 +9,29 @@ from typing import Annotated
 import typer
 from rich.table import Table as RichTable
 
+from flows.cli.options import (
+    ClinicalOptions,
+    ClusterOptions,
+    Location,
+    SelectionOptions,
+    with_groups,
+)
 from flows.cli.terminal import console, error_console, progress_bars
 from schemas.errors import InvalidInputError
 
-Location = Annotated[Path, typer.Argument(help="The lake.")]
-Dask = Annotated[
-    str | None, typer.Option("--dask", help="Address of a Dask scheduler, tcp://host:8786.")
+WatchedSources = Annotated[
+    list[Path] | None,
+    typer.Option("--source", help="Declared source, folder or archive; repeatable."),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Local worker processes.")]
 FeatureProfileName = Annotated[str, typer.Option("--profile", help="Feature profile.")]
 PetProfileName = Annotated[str, typer.Option("--pet-profile", help="Grid of PET and SPECT.")]
 CtProfileName = Annotated[str, typer.Option("--ct-profile", help="Grid of CT.")]
-RedcapFiles = Annotated[
-    list[Path] | None, typer.Option("--redcap", help="REDCap CSV export; repeatable.")
-]
-FhirFiles = Annotated[
-    list[Path] | None, typer.Option("--fhir", help="FHIR NDJSON file; repeatable.")
-]
-RedcapMap = Annotated[
-    Path | None, typer.Option("--redcap-mapping", help="TOML: which column is what.")
-]
-FhirMap = Annotated[Path | None, typer.Option("--fhir-mapping", help="TOML: which code is what.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(ingest)
-    app.command("ingest-clinical")(ingest_clinical)
-    app.command()(standardise)
-    app.command()(features)
-    app.command()(harmonise)
-    app.command()(nightly)
+    for command in (ingest, ingest_clinical, standardise, features, harmonise, nightly):
+        app.command(command.__name__.replace("_", "-"))(with_groups(command))
 
 
 def ingest(
@@ -47,15 +39,16 @@ def ingest(
     sources: Annotated[
         list[Path], typer.Argument(help="Names of declared sources, folders, archives or files.")
     ],
+    selection: SelectionOptions,
+    cluster: ClusterOptions,
     centre: Annotated[str | None, typer.Option(help="Centre code of all of it.")] = None,
     issuer: Annotated[
         str | None, typer.Option(help="Issuer of patient IDs where objects name none.")
     ] = None,
-    dask: Dask = None,
-    workers: Workers = None,
 ) -> None:
     """Take everything new or changed at the sources into the lake."""
     _require_lake(location)
+    wanted = selection.as_parameter()
     places = _places(location, sources)
     with progress_bars():
         from flows.ingest import ingest as flow
@@ -63,10 +56,11 @@ def ingest(
         counts = flow(
             str(location.resolve()),
             places,
-            dask_address=dask,
-            workers=workers,
+            dask_address=cluster.dask,
+            workers=cluster.workers,
             centre=centre,
             issuer=issuer,
+            selection=wanted,
         )
     _show_counts("Input objects", counts)
     if counts["n_files"] == counts["n_ignored"]:
@@ -77,36 +71,23 @@ def ingest(
         )
 
 
-def ingest_clinical(
-    location: Location,
-    redcap: RedcapFiles = None,
-    fhir: FhirFiles = None,
-    redcap_mapping: RedcapMap = None,
-    fhir_mapping: FhirMap = None,
-) -> None:
+def ingest_clinical(location: Location, clinical: ClinicalOptions) -> None:
     """Take clinical data (REDCap CSV, FHIR NDJSON) into the lake."""
     _require_lake(location)
-    if not redcap and not fhir:
+    if not clinical.redcap and not clinical.fhir:
         raise InvalidInputError("nothing to take in; give --redcap FILE or --fhir FILE")
     with progress_bars():
         from flows.clinical import ingest_clinical as flow
 
-        counts = flow(
-            str(location.resolve()),
-            redcap=_paths(redcap),
-            fhir=_paths(fhir),
-            redcap_mapping=path_or_none(redcap_mapping),
-            fhir_mapping=path_or_none(fhir_mapping),
-        )
+        counts = flow(str(location.resolve()), **clinical.as_parameters())
     _show_counts("Clinical records", counts)
 
 
 def standardise(
     location: Location,
+    cluster: ClusterOptions,
     pet_profile: PetProfileName = "pet-4mm/1",
     ct_profile: CtProfileName = "ct-4mm/1",
-    dask: Dask = None,
-    workers: Workers = None,
 ) -> None:
     """Bring raw volumes to the standard grid, in SUV where SUV can be had."""
     _require_lake(location)
@@ -117,24 +98,28 @@ def standardise(
             str(location.resolve()),
             pet_profile=pet_profile,
             ct_profile=ct_profile,
-            dask_address=dask,
-            workers=workers,
+            dask_address=cluster.dask,
+            workers=cluster.workers,
         )
     _show_counts("Standard volumes", counts)
 
 
 def features(
     location: Location,
+    cluster: ClusterOptions,
     profile: FeatureProfileName = "pet-fbs-0.25/1",
-    dask: Dask = None,
-    workers: Workers = None,
 ) -> None:
     """Draw and measure ROIs: masks that came with the images, or an SUV threshold."""
     _require_lake(location)
     with progress_bars():
         from flows.features import extract_features as flow
 
-        counts = flow(str(location.resolve()), profile=profile, dask_address=dask, workers=workers)
+        counts = flow(
+            str(location.resolve()),
+            profile=profile,
+            dask_address=cluster.dask,
+            workers=cluster.workers,
+        )
     _show_counts("ROIs", counts)
 
 
@@ -164,19 +149,14 @@ def harmonise(
 
 def nightly(
     location: Location,
-    source: Annotated[
-        list[Path] | None,
-        typer.Option("--source", help="Declared source, folder or archive; repeatable."),
-    ] = None,
-    redcap: RedcapFiles = None,
-    fhir: FhirFiles = None,
-    redcap_mapping: RedcapMap = None,
-    fhir_mapping: FhirMap = None,
-    dask: Dask = None,
-    workers: Workers = None,
+    selection: SelectionOptions,
+    clinical: ClinicalOptions,
+    cluster: ClusterOptions,
+    source: WatchedSources = None,
 ) -> None:
     """Run everything in order: ingest, clinical, standardise, features, harmonise, report."""
     _require_lake(location)
+    wanted = selection.as_parameter()
     places = _places(location, source or [])
     with progress_bars():
         from flows.nightly import nightly as flow
@@ -184,12 +164,10 @@ def nightly(
         summary = flow(
             str(location.resolve()),
             sources=places,
-            redcap=_paths(redcap),
-            fhir=_paths(fhir),
-            redcap_mapping=path_or_none(redcap_mapping),
-            fhir_mapping=path_or_none(fhir_mapping),
-            dask_address=dask,
-            workers=workers,
+            selection=wanted,
+            dask_address=cluster.dask,
+            workers=cluster.workers,
+            **clinical.as_parameters(),
         )
     for title, counts in summary["stages"].items():
         _show_counts(title, counts)
@@ -208,15 +186,6 @@ def _places(location: Path, sources: list[Path]) -> list[str]:
     from flows.sources import resolve_places
 
     return resolve_places(location, sources)
-
-
-def _paths(paths: list[Path] | None) -> list[str]:
-    return [str(p.resolve()) for p in paths or []]
-
-
-def path_or_none(path: Path | None) -> str | None:
-    """Absolute path as text, for flow parameters."""
-    return None if path is None else str(path.resolve())
 
 
 def _show_counts(title: str, counts: Mapping[str, object]) -> None:

@@ -77,10 +77,10 @@ class RichProgress:
 
     def finish(self, stage: str) -> None:
         """Leave the finished bar on the screen, with the rate it had."""
-        pace = self._paces[stage]
+        pace, task = self._paces.pop(stage), self._tasks.pop(stage)
         pace.stop()
-        self._progress.update(self._tasks[stage], total=pace.done, completed=pace.done)
-        self._progress.stop_task(self._tasks[stage])
+        self._progress.update(task, total=pace.done, completed=pace.done)
+        self._progress.stop_task(task)
 
 
 @contextmanager

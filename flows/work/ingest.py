@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lake.volumes import write_mask, write_raw
 from schemas.records import ConvertedSeries, ObjectRef, Row, ScannedObject, SeriesGroup
+from schemas.sources import Selection
 from tasks.deidentify.pseudonyms import Pseudonyms
 from tasks.dicom.scan import HeaderScanner
 from tasks.findings.protocol import protocol_findings
@@ -53,11 +54,16 @@ class StoredSeries:
 
 
 def scan_batch(
-    connections: Connections, secondary_capture: str, refs: tuple[ObjectRef, ...]
+    connections: Connections,
+    secondary_capture: str,
+    selection: Selection | None,
+    refs: tuple[ObjectRef, ...],
 ) -> list[ScannedObject]:
     """Look at the headers of a batch of objects."""
     with ObjectReader(connections) as reader:
-        scanner = HeaderScanner(reader, secondary_capture=secondary_capture)
+        scanner = HeaderScanner(
+            reader, secondary_capture=secondary_capture, selection=selection
+        )
         return [scanner.scan(ref) for ref in refs]
 
 

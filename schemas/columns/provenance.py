@@ -114,6 +114,11 @@ COLUMNS = (
     ),
     C("outcome", "string", "ingested, duplicate, quarantined or ignored."),
     C("reason_code", "string", "Why it was quarantined, ignored or refused; see the reason list."),
+    C(
+        "selection_digest",
+        "string",
+        "Selection of the run that left the object out; null unless it was left out.",
+    ),
     C("reason_text", "string", "The reason as a sentence a person can act on."),
     C(
         "reason_tags",

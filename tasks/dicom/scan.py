@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from schemas.errors import RejectedObjectError
 from schemas.reasons import IGNORED_KINDS, Outcome
 from schemas.records import ObjectRef, ScannedObject
+from schemas.sources import Selection
 from tasks.dicom import tags
 from tasks.dicom.elements import (
     BytesEndError,
@@ -21,6 +22,7 @@ from tasks.dicom.encoding import Layout, read_layout
 from tasks.dicom.kinds import MEDIA_DIRECTORY, classify
 from tasks.dicom.parse import parse_dataset
 from tasks.dicom.siblings import Template
+from tasks.sources.selection import is_in_window, is_selected
 
 #: First read: the headers of nearly all images are shorter.
 HEAD_BYTES: Final = 16 * 1024
@@ -30,7 +32,10 @@ MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
 _MAX_KNOWN: Final = 4
 #: Elements that decide what an object is; where one of them may differ it is looked at.
 _DECISIVE: Final = frozenset(
-    {tags.SOP_CLASS_UID, tags.IMAGE_TYPE, tags.NUMBER_OF_FRAMES, tags.SERIES_UID}
+    {
+        tags.SOP_CLASS_UID, tags.IMAGE_TYPE, tags.NUMBER_OF_FRAMES, tags.SERIES_UID,
+        tags.STUDY_DATE, tags.MODALITY, tags.SERIES_DESCRIPTION,
+    }
 )
 
 
@@ -51,11 +56,20 @@ class HeaderScanner:
         Reads their first bytes.
     secondary_capture : str
         As `tasks.dicom.kinds.classify` takes it.
+    selection : Selection or None
+        DICOM objects outside it are ignored (``outside_selection``); None: everything is wanted.
     """
 
-    def __init__(self, reader: HeadReader, *, secondary_capture: str = "refuse") -> None:
+    def __init__(
+        self,
+        reader: HeadReader,
+        *,
+        secondary_capture: str = "refuse",
+        selection: Selection | None = None,
+    ) -> None:
         self._reader = reader
         self._secondary_capture = secondary_capture
+        self._selection = selection
         self._known: list[tuple[Template, ScannedObject]] = []
 
     def scan(self, ref: ObjectRef) -> ScannedObject:
@@ -95,10 +109,21 @@ class HeaderScanner:
         if sibling is not None:
             return sibling
         elements = _identifying_elements(ref, self._reader, head, layout)
-        scanned = _scanned(ref, elements, layout, self._secondary_capture)
+        scanned = self._scanned(ref, elements, layout)
         if isinstance(elements, RawElements) and scanned.kind and scanned.outcome is None:
             self._learn(layout, elements, scanned)
         return scanned
+
+    def _scanned(self, ref: ObjectRef, elements: Elements, layout: Layout) -> ScannedObject:
+        scanned = _scanned(ref, elements, layout, self._secondary_capture)
+        if self._selection is None or scanned.sop_class_uid is None:
+            return scanned
+        if _is_asked_for(elements, self._selection):
+            return scanned
+        return replace(
+            scanned, kind=None, outcome=Outcome.IGNORED, reason_code="outside_selection", detail="",
+            attributes=(),
+        )  # fmt: skip
 
     def _sibling(self, ref: ObjectRef, head: bytes, layout: Layout) -> ScannedObject | None:
         """Take over from an object before what is the same, byte for byte."""
@@ -110,7 +135,7 @@ class HeaderScanner:
                 self._known.insert(0, self._known.pop(place))
             instance = elements.text(tags.SOP_INSTANCE_UID)
             if not instance or not _DECISIVE.isdisjoint(elements.found):
-                return _scanned(ref, elements, layout, self._secondary_capture)
+                return self._scanned(ref, elements, layout)
             number = _instance_number(elements)
             return ScannedObject(
                 ref, None, None, "", known.kind, known.sop_class_uid, instance,
@@ -136,6 +161,12 @@ def scan_object(
 ) -> ScannedObject:
     """Look at one object; see `HeaderScanner.scan`, which is faster for many."""
     return HeaderScanner(reader, secondary_capture=secondary_capture).scan(ref)
+
+
+def _is_asked_for(elements: Elements, selection: Selection) -> bool:
+    modality, words = elements.text(tags.MODALITY), elements.text(tags.SERIES_DESCRIPTION)
+    is_wanted_series = is_selected(selection, modality, words)
+    return is_wanted_series and is_in_window(selection, elements.text(tags.STUDY_DATE))
 
 
 def _identifying_elements(
