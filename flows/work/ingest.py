@@ -61,9 +61,7 @@ def scan_batch(
 ) -> list[ScannedObject]:
     """Look at the headers of a batch of objects."""
     with ObjectReader(connections) as reader:
-        scanner = HeaderScanner(
-            reader, secondary_capture=secondary_capture, selection=selection
-        )
+        scanner = HeaderScanner(reader, secondary_capture=secondary_capture, selection=selection)
         return [scanner.scan(ref) for ref in refs]
 
 

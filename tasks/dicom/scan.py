@@ -33,8 +33,13 @@ _MAX_KNOWN: Final = 4
 #: Elements that decide what an object is; where one of them may differ it is looked at.
 _DECISIVE: Final = frozenset(
     {
-        tags.SOP_CLASS_UID, tags.IMAGE_TYPE, tags.NUMBER_OF_FRAMES, tags.SERIES_UID,
-        tags.STUDY_DATE, tags.MODALITY, tags.SERIES_DESCRIPTION,
+        tags.SOP_CLASS_UID,
+        tags.IMAGE_TYPE,
+        tags.NUMBER_OF_FRAMES,
+        tags.SERIES_UID,
+        tags.STUDY_DATE,
+        tags.MODALITY,
+        tags.SERIES_DESCRIPTION,
     }
 )
 
