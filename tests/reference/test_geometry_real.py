@@ -56,7 +56,7 @@ class Compared:
     ----------
     folder : str
         Folder of the reference data, then its first object.
-    headers : list of FileDataset
+    headers : list of Dataset
         Slices in the order of the volume.
     peer : FloatArray
         Affine of dcm2niix, to LPS.
@@ -65,7 +65,7 @@ class Compared:
     """
 
     folder: str
-    headers: list[pydicom.FileDataset]
+    headers: list[pydicom.Dataset]
     volume: RawVolume
     peer: FloatArray
     peer_values: NDArray[np.float64]
@@ -132,12 +132,30 @@ def _compare(
     contents = [reader.read(item.ref.uri, 2**31) for item in group.objects]
     nifti = _dcm2niix(contents, work)
     headers = [
-        pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True) for content in contents
+        header
+        for content in contents
+        for header in _slices(pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True))
     ]
     normal = volume.geometry.affine[:3, 2]
     headers.sort(key=lambda ds: float(np.dot(normal, np.array(ds.ImagePositionPatient, float))))
     values = np.asanyarray(nifti.dataobj, dtype=np.float64)
     return Compared(folder, headers, volume, LPS_TO_RAS @ nifti.affine, values)
+
+
+def _slices(ds: pydicom.Dataset) -> list[pydicom.Dataset]:
+    """Return the header itself, or one with the place of each frame of an Enhanced object."""
+    if "PerFrameFunctionalGroupsSequence" not in ds:
+        return [ds]
+    shared = ds.SharedFunctionalGroupsSequence[0]
+    made = []
+    for frame in ds.PerFrameFunctionalGroupsSequence:
+        header = pydicom.Dataset()
+        header.Rows, header.Columns = ds.Rows, ds.Columns
+        for name in ("PlanePosition", "PlaneOrientation", "PixelMeasures"):
+            group = frame if f"{name}Sequence" in frame else shared
+            header.update(group[f"{name}Sequence"][0])
+        made.append(header)
+    return made
 
 
 def _dcm2niix(contents: list[bytes], work: Path) -> nib.Nifti1Image:
@@ -157,7 +175,7 @@ def test_series_without_a_volume_are_known(found: Found) -> None:
     assert {(folder.partition("/")[0], reason) for folder, reason in found.without_volume} == set(
         WITHOUT_VOLUME.items()
     )
-    assert len(found.compared) >= 23
+    assert len(found.compared) >= 24
 
 
 def test_corners_of_every_slice_are_those_of_nibabel(found: Found) -> None:
