@@ -27,16 +27,22 @@ _QUARANTINE: Final = (
     f"SELECT {', '.join(TABLES['quarantine'].columns)} FROM files WHERE outcome = 'quarantined'"  # noqa: S608
 )
 
-# The series of a study that is measured: one with SUV before one without, attenuation corrected
-# before not, the longest, and the uid so that the choice never depends on row order.
+# The series of a study that is measured: one with SUV before one without, one image before frames
+# (of dynamic and gated series nothing is measured), attenuation corrected before not, the longest,
+# and the uid so that the choice never depends on row order.
 _MEASURED: Final = """
+frames AS (
+    SELECT series_instance_uid, any_value(shape_t) AS n_frames
+    FROM volumes WHERE zone = 'raw' AND coalesce(part_index, 1) = 1 GROUP BY ALL
+),
 measured AS (
     SELECT *, CAST(study_datetime AS DATE) AS study_date
-    FROM series
+    FROM series LEFT JOIN frames USING (series_instance_uid)
     WHERE series_kind = 'image' AND (modality = 'PT' OR is_spect)
     QUALIFY row_number() OVER (
         PARTITION BY patient_key, study_instance_uid
-        ORDER BY (suv_status = 'suv') DESC NULLS LAST, attenuation_corrected DESC NULLS LAST,
+        ORDER BY (suv_status = 'suv') DESC NULLS LAST, (n_frames IS NULL) DESC,
+                 attenuation_corrected DESC NULLS LAST,
                  n_instances DESC NULLS LAST, series_instance_uid) = 1
 )"""
 
@@ -124,7 +130,7 @@ SELECT m.patient_key,
        dense_rank() OVER (PARTITION BY m.patient_key ORDER BY m.study_date NULLS LAST) AS timepoint,
        m.centre, m.study_instance_uid, m.study_date,
        m.series_instance_uid AS pet_series_uid, ct.ct_series_uid,
-       m.modality, m.is_spect, m.radiopharmaceutical, m.radionuclide, m.injected_activity_bq,
+       m.modality, m.is_spect, m.n_frames, m.radiopharmaceutical, m.radionuclide, m.injected_activity_bq,
        m.uptake_time_s / 60 AS uptake_time_min, m.suv_status, m.suv_reason_code,
        coalesce(l.n_lesions, 0) AS n_lesions, l.suv_max, l.suv_peak, l.mtv_ml, l.tlg_g,
        coalesce(c.age_years, m.patient_age_years) AS age_years,

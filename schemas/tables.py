@@ -214,7 +214,7 @@ VIEWS: Final[tuple[Table, ...]] = (
     Table(
         "cohort", "One row per patient and timepoint: images, lesions and clinical items.",
         ("patient_key", "timepoint", "centre", "study_instance_uid", "study_date", "pet_series_uid",
-         "ct_series_uid", "modality", "is_spect", "radiopharmaceutical", "radionuclide",
+         "ct_series_uid", "modality", "is_spect", "n_frames", "radiopharmaceutical", "radionuclide",
          "injected_activity_bq", "uptake_time_min", "suv_status", "suv_reason_code", "n_lesions",
          "suv_max", "suv_peak", "mtv_ml", "tlg_g", "age_years", "sex", "weight_kg",
          "glucose_mmol_l", "stage", "outcome_event", "outcome_days", "consent_status"),

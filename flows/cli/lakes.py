@@ -72,6 +72,9 @@ def simulate(
         float, typer.Option(min=0.5, max=4.0, help="Multiplies all voxel sizes.")
     ] = 1.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.")] = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Add a dynamic and a gated PET.")
+    ] = False,
 ) -> None:
     """Write a simulated multi-centre cohort as real DICOM, with its truth beside it."""
     from flows.progress import stage
@@ -97,6 +100,7 @@ def simulate(
             voxel_scale=voxel_scale,
             workers=workers,
             progress=advance,
+            frames=frames,
         )
     console().print(
         f"Wrote {summary.n_patients} simulated patients of {len(summary.centres)} centres to "

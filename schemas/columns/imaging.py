@@ -286,6 +286,11 @@ VOLUMES = (
         "list<string>",
         "What tells the frames apart where times do not, such as echo times.",
     ),
+    C(
+        "n_frames",
+        "int",
+        "Frames of the series if it is dynamic or gated; null if it is one image.",
+    ),
     C("shape_z", "int", "Slices."),
     C("shape_y", "int", "Rows."),
     C("shape_x", "int", "Columns."),

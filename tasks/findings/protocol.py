@@ -96,10 +96,10 @@ def _is_fdg(series: Row) -> bool:
     return str(series.get("radiopharmaceutical") or "").upper() == "FDG"
 
 
-def _uptake(series: Row, _volume: Row | None) -> Iterable[Verdict]:
+def _uptake(series: Row, volume: Row | None) -> Iterable[Verdict]:
     seconds = _number(series, "uptake_time_s")
-    if seconds is None or not _is_fdg(series):
-        return
+    if seconds is None or not _is_fdg(series) or (volume or {}).get("frame_kind") == "time":
+        return  # a dynamic series follows the uptake from the injection on
     minutes = round(seconds / 60, 3)
     if not 55 <= minutes <= 75:
         severity = "warn" if 45 <= minutes <= 110 else "fail"

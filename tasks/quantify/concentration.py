@@ -11,6 +11,7 @@ from tasks.quantify.decay import (
     frame_decay_factor,
     remaining_fraction,
 )
+from tasks.quantify.decay_factor import check_decay_factors
 from tasks.quantify.dose import injected_activity, weight_kg
 from tasks.quantify.facts import Facts, Frame
 from tasks.quantify.halflife import nuclide_by_half_life
@@ -119,6 +120,7 @@ def _from_start(facts: Facts, trail: Trail) -> tuple[list[float], str]:
 
     has_ratio = facts.philips_suv is not None and facts.philips_activity is not None
     reference = decay_reference(facts, life, trail, ratio_error if has_ratio else None)
+    check_decay_factors(facts, reference.moment, life, trail)
     moment, dated = injection_moment(facts, reference.moment, life)
     elapsed = record_injection(facts, moment, reference.moment, trail, dated=dated)
     left = activity * remaining_fraction(elapsed, life)
@@ -144,6 +146,12 @@ def _from_frames(facts: Facts, trail: Trail) -> tuple[list[float], str]:
             "Acquisition Time (0008,0032) is that of the whole scan in all beds: "
             f"frames over {AGREEMENT_S:g} s apart cannot be corrected",
         )
+    if "GATED" in facts.series_type:
+        trail.find(
+            "SUV-REFERENCE", "warn",
+            "gated and not decay corrected: decay is taken over the duration that one gate states, "
+            "its data come from the whole scan",
+        )  # fmt: skip
     timings = [_frame_timing(frame) for frame in facts.frames]
     first = min(start for start, _ in timings)
     moment, dated = injection_moment(facts, first, life)

@@ -38,12 +38,14 @@ class Frame:
     """Timing of one slice: start of its acquisition, Frame Reference Time and duration (s).
 
     Enhanced PET gives the moment that the values of a frame stand for as a date-time.
+    `decay_factor` is what the scanner multiplied the slice with; None if it does not say.
     """
 
     acquisition: datetime | None
     frame_reference_s: float | None
     duration_s: float | None
     reference: datetime | None = None
+    decay_factor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Facts:
 
     units: str
     suv_type: str
+    series_type: frozenset[str]
     decay_correction: str
     corrected_image: frozenset[str]
     attenuation_method: str
@@ -141,6 +144,7 @@ def read_facts(slices: Sequence[Dataset]) -> Facts:
     return Facts(
         units=uniform(slices, lambda ds: text(ds, "Units"), "Units (0054,1001)"),
         suv_type=uniform(slices, lambda ds: text(ds, "SUVType"), "SUV Type (0054,1006)"),
+        series_type=words(first, "SeriesType"),
         decay_correction=uniform(
             slices, lambda ds: text(ds, "DecayCorrection"), "Decay Correction (0054,1102)"
         ),
@@ -209,11 +213,13 @@ def _frame(ds: Dataset, fallback_date: date, local: timezone | None) -> Frame:
         ds.get("AcquisitionDateTime"), local
     )
     reference, duration = number(ds, "FrameReferenceTime"), number(ds, "ActualFrameDuration")
+    factor = number(ds, "DecayFactor")
     return Frame(
         acquisition,
         None if reference is None else reference / 1000,
         None if duration is None or duration <= 0 else duration / 1000,
         parse_datetime(ds.get("FrameReferenceDateTime"), local),
+        factor if factor is not None and factor > 0 else None,
     )
 
 

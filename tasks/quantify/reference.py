@@ -242,6 +242,14 @@ def _add_back_computed(
         return
     moments = [_back_computed(f, half_life_s, is_ge=facts.is_ge) for f in facts.frames]
     known = [m for m in moments if m is not None]
+    if "GATED" in facts.series_type and len(known) == len(moments):
+        off = seconds_between(min(known), min(_starts(facts)))
+        if abs(off) > AGREEMENT_S:
+            trail.note(
+                "gated: the duration is that of one gate, the Frame Reference Time (0054,1300) "
+                "that of the whole scan: no back-computation"
+            )
+            return
     if len(known) == len(moments):
         found[BACK_COMPUTED] = Candidate(BACK_COMPUTED, min(known), max(known))
     else:

@@ -12,6 +12,7 @@ from typing import Final
 
 from schemas.errors import InvalidInputError, StorageError
 from tasks.simulate.clinical import write_fhir, write_redcap
+from tasks.simulate.dicom_frames import write_framed_studies
 from tasks.simulate.dirt import write_dirt
 from tasks.simulate.patient import Patient, draw_patient, stages_of_centre
 from tasks.simulate.scanner import MAX_CENTRES, CentreProfile, SpectProfile, centre_profile
@@ -36,9 +37,11 @@ and dry runs. Do not use it for clinical conclusions.
 
 dicom/<centre>/<patient>/<PT|CT|NM|RTSTRUCT|SEG>/   what a lake ingests
 dicom/dirt/                 objects that must not become volumes, or not with an SUV
+dicom/frames/               a dynamic and a gated PET, if asked for
 clinical/redcap.csv         REDCap-like export of some centres
 clinical/fhir.ndjson        FHIR R4 resources of the other centres
 truth/truth.csv, .json      lesions as painted and centres as modelled; not to be ingested
+truth/curves.csv            uptake in each frame of the dynamic and the gated PET
 truth/expected_outcomes.csv where every file of dicom/ must end
 """
 
@@ -95,6 +98,7 @@ def simulate_cohort(
     progress: Callable[[int, int], None] | None = None,
     dirt: bool = True,
     ideal: bool = False,
+    frames: bool = False,
 ) -> CohortSummary:
     """Write a simulated multi-centre cohort as DICOM and clinical files, with its truth.
 
@@ -120,6 +124,8 @@ def simulate_cohort(
         Add objects that must not become volumes.
     ideal : bool
         Leave out resolution and noise (not the calibration error): for tests of quantification.
+    frames : bool
+        Add a dynamic and a gated PET of two more patients, and their curves to the truth.
 
     Returns
     -------
@@ -149,6 +155,8 @@ def simulate_cohort(
     expected = [outcome for result in results for outcome in expected_for(result)]
     if dirt:
         expected += write_dirt(settings, pet_profiles[0], results)
+    if frames:
+        expected += write_framed_studies(settings, pet_profiles[0], truth)
     profiles = {job.profile.letter: job.profile for job in jobs}
     _write_clinical(clinical, profiles, results)
     parameters = {
@@ -159,6 +167,7 @@ def simulate_cohort(
         "voxel_scale": voxel_scale,
         "dirt": dirt,
         "ideal": ideal,
+        "frames": frames,
     }
     write_truth(truth, results, profiles, expected, parameters)
     (out / "README.txt").write_text(_README, encoding="utf-8")

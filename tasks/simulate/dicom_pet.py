@@ -106,7 +106,7 @@ def stored_values(
     if scan.profile.dialect not in {Dialect.SIEMENS, Dialect.ADMIN, Dialect.GML}:
         peak = np.full(len(peak), peak.max())
     # Slices above the head are empty; 32760 leaves room for the rounding of the slope.
-    floor = 1e-4 * float(peak.max())
+    floor = 1e-4 * float(peak.max()) or 1e-4  # a frame before the injection is empty, too
     slopes = [f"{max(p, floor) / 32760.0:.8g}" for p in peak]
     scale = (per_suv / np.array([float(s) for s in slopes])).astype(np.float32)
     stored = np.rint(scan.suv * scale[:, None, None])

@@ -82,6 +82,12 @@ def test_voxel_size() -> None:
     assert protocol_findings(GOOD, None) == []
 
 
+def test_a_dynamic_series_is_not_held_to_an_uptake_time() -> None:
+    early: Row = {**GOOD, "uptake_time_s": -10.0}
+    assert [row["rule_id"] for row in protocol_findings(early, VOXELS)] == ["UPT-1"]
+    assert protocol_findings(early, {**VOXELS, "frame_kind": "time"}) == []
+
+
 def test_unknown_values_are_no_findings() -> None:
     empty: Row = {"series_instance_uid": "2.25.1", "modality": "PT", "corrected_image": ["DECY"]}
     assert [row["rule_id"] for row in protocol_findings(empty, None)] == ["COR-1", "COR-1"]

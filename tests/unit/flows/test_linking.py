@@ -94,3 +94,30 @@ def test_the_answer_does_not_depend_on_the_order_of_arrival(tmp_path: Path) -> N
         with lake.create(tmp_path / str(number)) as lk:
             assert _linked(lk, *order) == {"ct": "ac"}
             assert link_ct(lk, RunLog("r", "ingest")) == 0  # nothing left to change
+
+
+def _dynamic(lk: lake.Lake, uid: str) -> None:
+    row: Row = {"volume_id": uid, "series_instance_uid": uid, "zone": "raw", "shape_t": 12}
+    lk.commit(lambda tx: tx.insert("volumes", [row]), message="test")
+
+
+def test_a_ct_before_a_dynamic_and_a_static_scan_belongs_to_the_static_one(lk: lake.Lake) -> None:
+    _dynamic(lk, "dynamic")
+    links = _linked(
+        lk, _series("ct", "CT", 0), _series("dynamic", "PT", 2), _series("static", "PT", 60)
+    )
+    assert links == {"ct": "static"}
+
+
+def test_a_dynamic_scan_keeps_its_ct_if_the_static_one_has_its_own(lk: lake.Lake) -> None:
+    _dynamic(lk, "dynamic")
+    links = _linked(
+        lk, _series("ct heart", "CT", 0), _series("dynamic", "PT", 2),
+        _series("ct body", "CT", 58), _series("static", "PT", 60),
+    )  # fmt: skip
+    assert links == {"ct heart": "dynamic", "ct body": "static"}
+
+
+def test_a_dynamic_scan_alone_is_linked(lk: lake.Lake) -> None:
+    _dynamic(lk, "dynamic")
+    assert _linked(lk, _series("ct", "CT", 0), _series("dynamic", "PT", 2)) == {"ct": "dynamic"}

@@ -416,3 +416,60 @@ def test_factors_are_never_partial(units: str, correction: str) -> None:
     assert len(found.factors) == (3 if found.status == "suv" else 0)
     assert all(math.isfinite(f) and f > 0 for f in found.factors)
     assert (found.reason_code is None) == (found.status == "suv")
+
+
+def dynamic(acquisition: str, reference_ms: float, duration_ms: int, factor: str) -> Dataset:
+    return header(acquisition, reference_ms, SeriesType=["DYNAMIC", "IMAGE"], DecayFactor=factor,
+                  ActualFrameDuration=str(duration_ms))  # fmt: skip
+
+
+def test_frames_of_a_dynamic_series_share_one_reference() -> None:
+    """Frames of 1 min at 11:00 and of 10 min at 11:30; their factors are those to 11:00.
+
+    1 min: x = 6.3145e-3, x / (1 - e^-x) = 1.003161. 10 min: x = 0.063145, 1.031905; over
+    1800 s another 2^(1800 / 6586.2) = 1.208558, together 1.247117.
+    """
+    frames = [dynamic("110000", 29_984, 60_000, "1.003161"),
+              dynamic("113000", 2_098_422, 600_000, "1.247117")]  # fmt: skip
+    found = derive_suv(frames)
+    assert found.factors == pytest.approx([2.55611e-4] * 2, rel=2e-6)
+    assert found.findings == ()
+    assert "Series Type (0054,1000) = DYNAMIC: one t_ref for all frames" in found.steps
+    assert any("agree with t_ref" in step for step in found.steps)
+
+
+def test_frames_that_were_each_corrected_to_their_own_start_are_refused() -> None:
+    """A factor of 1.031905 for 10 min corrects to 11:30, half an hour after the first frame."""
+    frames = [dynamic("110000", 29_984, 60_000, "1.003161"),
+              dynamic("113000", 2_098_422, 600_000, "1.031905")]  # fmt: skip
+    assert refused(*frames) == "suv_decay_reference_ambiguous"
+
+
+def test_decay_factors_that_nobody_filled_in_say_nothing() -> None:
+    frames = [dynamic("110000", 29_984, 60_000, "1"), dynamic("113000", 2_098_422, 600_000, "1.0")]
+    assert derive_suv(frames).status == "suv"
+
+
+def test_decay_factors_to_another_time_are_flagged() -> None:
+    """Both by 1.1 more than to 11:00: to 10:44:54, 906 s before."""
+    frames = [dynamic("110000", 29_984, 60_000, "1.103477"),
+              dynamic("113000", 2_098_422, 600_000, "1.371829")]  # fmt: skip
+    found = derive_suv(frames)
+    assert [(rule, severity) for rule, severity, _ in found.findings] == [("SUV-REFERENCE", "fail")]
+    assert "-906 s" in found.findings[0][2]
+
+
+def test_gates_state_the_mean_of_the_whole_scan() -> None:
+    """75 s a gate, but their data come from 10 min, whose mean is 297 s after the start."""
+    gate = header("110000", 296_856, SeriesType=["GATED", "IMAGE"], ActualFrameDuration="75000")
+    found = derive_suv([gate])
+    assert found.factors == pytest.approx((2.55611e-4,), rel=2e-6)
+    assert found.rule == "BQML/START/series_time"
+    assert found.findings == ()
+
+
+def test_gates_without_decay_correction_are_flagged() -> None:
+    gate = header("110000", 296_856, SeriesType=["GATED", "IMAGE"], ActualFrameDuration="75000",
+                  DecayCorrection="NONE", CorrectedImage=["ATTN", "SCAT"])  # fmt: skip
+    found = derive_suv([gate])
+    assert (found.status, found.findings[0][0]) == ("suv", "SUV-REFERENCE")
