@@ -144,15 +144,14 @@ def publish(lk: lake.Lake, log: RunLog, batch: list[Done[FeatureJob, MeasuredVol
     """Commit the ROIs of a batch of volumes; what was measured on them before goes."""
     measured = [done.result for done in batch if done.result is not None]
     failed = [_failure(d.job, d.error) for d in batch if d.result is None]
-    profile_ids = sorted({done.job.profile.profile_id for done in batch})
-    roi_ids = _previous_rois(lk, measured, profile_ids)
+    previous = _previous_rois(lk, batch)
     rows: dict[str, list[Row]] = defaultdict(list)
     for volume in measured:
         for table, found in volume.rows.items():
             rows[table].extend(log.stamp(found))
 
     def write(tx: lake.Transaction) -> None:
-        _forget_previous(tx, measured, profile_ids, roi_ids)
+        _forget(tx, previous, measured)
         for table in ("volumes", "rois", "features", "findings"):
             if rows[table]:
                 tx.insert(table, rows[table])
@@ -165,29 +164,40 @@ def publish(lk: lake.Lake, log: RunLog, batch: list[Done[FeatureJob, MeasuredVol
     log.count("n_quarantined", len(failed))
 
 
-def _forget_previous(
-    tx: lake.Transaction, measured: list[MeasuredVolume], profile_ids: list[str], roi_ids: list[str]
+def _forget(
+    tx: lake.Transaction, previous: list[tuple[str, str]], measured: list[MeasuredVolume]
 ) -> None:
-    """Delete what earlier runs measured on these series with these profiles (history keeps it)."""
-    uids = sorted({m.series_instance_uid for m in measured})
-    mine = {"series_instance_uid": uids, "feature_profile": profile_ids}
-    tx.delete("rois", mine)
-    tx.delete("features", mine)
-    masks = {"series_instance_uid": uids, "zone": ["mask"], "profile_id": profile_ids}
-    tx.delete("volumes", masks)
-    volume_ids = [m.volume_id for m in measured]
-    tx.delete("findings", {"subject_id": [*roi_ids, *volume_ids]})
+    """Delete ROIs with what was measured of them and their masks (history keeps them)."""
+    roi_ids = [roi_id for roi_id, _ in previous]
+    tx.delete("rois", {"roi_id": roi_ids})
+    tx.delete("features", {"roi_id": roi_ids})
+    tx.delete("volumes", {"zone": ["mask"], "volume_id": [mask for _, mask in previous]})
+    tx.delete("findings", {"subject_id": [*roi_ids, *(m.volume_id for m in measured)]})
 
 
 def _previous_rois(
-    lk: lake.Lake, measured: list[MeasuredVolume], profile_ids: list[str]
-) -> list[str]:
+    lk: lake.Lake, batch: list[Done[FeatureJob, MeasuredVolume]]
+) -> list[tuple[str, str]]:
+    """ROIs, with their masks, that earlier runs measured on these volumes with these profiles.
+
+    So also those on volumes of these series that are no more: a standard volume that was made again
+    has another name. What was measured on other parts of a series stays.
+    """
+    done = [(d.job, d.result) for d in batch if d.result is not None]
     rows = lk.sql(
-        "SELECT roi_id FROM rois WHERE list_contains($profiles, feature_profile) "
-        "AND list_contains($uids, series_instance_uid)",
-        {"profiles": profile_ids, "uids": [m.series_instance_uid for m in measured]},
+        "WITH again AS (SELECT unnest($series) AS series_instance_uid, "
+        "unnest($profiles) AS feature_profile, unnest($volumes) AS measured_id) "
+        "SELECT DISTINCT r.roi_id, r.volume_id FROM rois r "
+        "JOIN again USING (series_instance_uid, feature_profile) "
+        "WHERE r.parent_volume_id = measured_id OR NOT EXISTS "
+        "(SELECT 1 FROM volumes v WHERE v.volume_id = r.parent_volume_id) ORDER BY ALL",
+        {
+            "series": [m.series_instance_uid for _, m in done],
+            "profiles": [job.profile.profile_id for job, _ in done],
+            "volumes": [m.volume_id for _, m in done],
+        },
     ).fetchall()
-    return [roi_id for (roi_id,) in rows]
+    return [(roi_id, mask) for roi_id, mask in rows]
 
 
 def _failure(job: FeatureJob, error: BaseException | None) -> Row:

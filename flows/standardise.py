@@ -60,6 +60,11 @@ WHERE v.zone = 'standard'
 """
 
 
+_ROIS_ON: Final = (
+    "SELECT roi_id, volume_id FROM rois WHERE list_contains($volumes, parent_volume_id)"
+)
+
+
 @flow(name="standardise", persist_result=False, validate_parameters=False)
 def standardise(
     location: str,
@@ -106,11 +111,21 @@ def standardise(
 
 
 def forget_gone_parts(lk: lake.Lake, log: RunLog) -> None:
-    """Drop standard volumes of parts that their series no longer has (history keeps them)."""
+    """Drop standard volumes of parts that their series no longer has, and what was measured there.
+
+    History keeps them.
+    """
     gone = [volume_id for (volume_id,) in lk.sql(_GONE).fetchall()]
     if gone:
+        rois = lk.sql(_ROIS_ON, {"volumes": gone}).fetchall()
+
+        def write(tx: lake.Transaction) -> None:
+            tx.delete("volumes", {"volume_id": [*gone, *(mask for _, mask in rois)]})
+            for table in ("rois", "features"):
+                tx.delete(table, {"roi_id": [roi_id for roi_id, _ in rois]})
+
         lk.commit(
-            lambda tx: tx.delete("volumes", {"volume_id": gone}),
+            write,
             message=log.message(f"{len(gone)} standard volumes of former parts dropped"),
             author=author(),
         )

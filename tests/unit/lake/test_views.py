@@ -31,7 +31,8 @@ def lk(shared: Lake) -> Lake:
     """Return a lake without rows (opening one per test would take longer than the tests)."""
     keys = {
         "files": "file_key", "series": "patient_key", "features": "series_instance_uid",
-        "clinical_items": "patient_key", "patients": "patient_key", "consents": "patient_key",
+        "volumes": "series_instance_uid", "clinical_items": "patient_key",
+        "patients": "patient_key", "consents": "patient_key",
     }  # fmt: skip
     with shared.transaction(message="emptied") as tx:
         for table, key in keys.items():
@@ -115,6 +116,21 @@ def test_the_series_with_suv_is_measured(lk: Lake) -> None:
         ],
     )
     assert [(r["pet_series_uid"], r["uptake_time_min"]) for r in rows] == [("chosen", 60.0)]
+
+
+def test_one_image_is_measured_before_frames(lk: Lake) -> None:
+    """A dynamic series has more slices, but nothing is measured on it."""
+    volumes: list[Row] = [
+        {"volume_id": "v1", "series_instance_uid": "dynamic", "zone": "raw", "shape_t": 12},
+        {"volume_id": "v2", "series_instance_uid": "static", "zone": "raw"},
+    ]
+    rows = cohort(
+        lk, series=[pet("dynamic", n_instances=900), pet("static", n_instances=90)], volumes=volumes
+    )
+    assert [(r["pet_series_uid"], r["n_frames"]) for r in rows] == [("static", None)]
+    other: Row = {"volume_id": "v3", "series_instance_uid": "gated", "zone": "raw", "shape_t": 8}
+    rows = cohort(lk, series=[pet("gated", patient_key="p2")], volumes=[other])
+    assert [(r["pet_series_uid"], r["n_frames"]) for r in rows[1:]] == [("gated", 8)]
 
 
 def test_spect_counts_as_well(lk: Lake) -> None:
