@@ -57,6 +57,16 @@ def _on_lake_of_tutorial(block: Block) -> Block:
     return Block(block.language, code)
 
 
+def test_dynamic_and_gated_series(desk: Desk) -> None:
+    """The table of the page holds both, and the curve of the lesion rises to its known end."""
+    *commands, curves = blocks(DOCS / "how-to" / "dynamic-and-gated-series.md")
+    answers = [desk.run(block) for block in commands]
+    assert {"gate", "time", "FDG", "suv"} <= words(answers[-1])
+    printed = desk.run(curves)
+    assert "('t', 'z', 'y', 'x') (12, 12, 24, 24) SUVbw" in printed
+    assert "   840 s + 600 s: SUV  6.44" in printed
+
+
 def test_reading_without_tracerlake(desk: Desk) -> None:
     (script,) = blocks(DOCS / "how-to" / "read-without-tracerlake.md")
     assert "import lake" not in script.code

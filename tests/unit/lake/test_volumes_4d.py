@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,23 @@ def test_lazy_selections_equal_the_values_of_the_whole(
     np.testing.assert_array_equal(image.frame_start_s, [0.0, 10.0, 30.0])
     expected = volume.values() * np.float32(0.5)
     np.testing.assert_array_equal(image[key].to_numpy(), expected[key])
+
+
+def test_a_curve_reads_its_own_chunks_only(tmp_path: Path) -> None:
+    """It can be read although the end of the file, where other chunks lie, is lost."""
+    rng = np.random.default_rng(2)
+    frames = FrameAxis("time", 16)
+    stored = rng.integers(0, 1000, (16, 64, 64, 64)).astype(np.int16)
+    volume = RawVolume(stored, np.ones((16, 64)), np.zeros((16, 64)),
+                       Geometry((64, 64, 64), np.eye(4)), "Bq/ml", frames=frames)  # fmt: skip
+    row = write_raw(str(tmp_path), "1.2", volume)
+    image = open_lazy(str(tmp_path), str(row["volume_path"]))
+    group = tmp_path / str(row["volume_path"])
+    shard = max((p for p in group.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    os.truncate(shard, int(shard.stat().st_size * 0.95))
+    np.testing.assert_array_equal(image[:, 5, 6, 7].to_numpy(), stored[:, 5, 6, 7])
+    with pytest.raises(RuntimeError, match="decompression"):
+        image.to_numpy()
 
 
 def test_any_zarr_reader_gets_dimensions_and_times(tmp_path: Path) -> None:
