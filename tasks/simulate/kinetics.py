@@ -102,7 +102,7 @@ def gated_image() -> FramedImage:
     return FramedImage(
         grid,
         suv.astype(np.float32),
-        gate * length,
+        np.asarray(gate * length, dtype=np.float64),
         np.full(GATES, GATED_SCAN_S / GATES),
         np.full(GATES, values[1]),
         np.full(GATES, values[2]),
