@@ -14,8 +14,9 @@ _SAME_ACQUISITION_S: Final = 300
 #: closest to it. Of the reconstructions of that acquisition an attenuation-corrected one, since
 #: that is the one the CT was made for and the one that is measured; then by time and UID, so that
 #: the answer never depends on the order of arrival. A dynamic or gated series, of which nothing is
-#: measured, leaves the CT to a static image that has no closer one. A CT of another frame of reference is not
-#: linked, however close in time: nothing says that the patient lay still between the two.
+#: measured, leaves the CT to a static image that has no closer one. A CT of another frame of
+#: reference is not linked, however close in time: nothing says that the patient lay still between
+#: the two.
 _LINKS: Final = f"""
 WITH pairs AS (
   SELECT ct.series_instance_uid AS ct_uid, emission.series_instance_uid AS emission_uid,
