@@ -36,6 +36,17 @@ class Done(Generic[J, R]):
     error: BaseException | None
 
 
+def failure_reason(error: BaseException | None) -> str:
+    """Reason code for the objects of a job that ended with an error.
+
+    Want of memory and workers that die are no faults of ours; everything else is.
+    """
+    return _FAILURES.get(type(error).__name__, "internal_error")
+
+
+_FAILURES = {"KilledWorker": "killed_workers", "MemoryError": "out_of_memory"}
+
+
 @contextmanager
 def open_cluster(address: str | None = None, *, workers: int | None = None) -> Iterator[Client]:
     """Connect to the scheduler at `address`, or start a local cluster of processes.

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 import lake
-from flows.cluster import ClusterOnDemand, Done, stream
+from flows.cluster import ClusterOnDemand, Done, failure_reason, stream
 from flows.committing import (
     BATCH_OBJECTS,
     BATCH_SECONDS,
@@ -30,6 +30,7 @@ from flows.opaque import opaque
 from flows.outdated import reopen_outdated
 from flows.progress import logged_if_nobody_listens, stage
 from flows.reporting import reported_run
+from flows.retrying import known_places
 from flows.runs import RunLog
 from flows.sources import (
     connections,
@@ -53,8 +54,6 @@ from tasks.sources.uris import is_remote
 
 #: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
 _SCAN_BATCH: Final = 200
-#: Errors of jobs that are no fault of ours.
-_JOB_FAILURES: Final = {"KilledWorker": "killed_workers", "MemoryError": "out_of_memory"}
 
 
 @dataclass
@@ -83,6 +82,7 @@ def ingest(
     centre: str | None = None,
     issuer: str | None = None,
     selection: dict[str, object] | None = None,
+    again: list[str] | None = None,
 ) -> dict[str, int]:
     """Take everything new or changed at `sources` into the lake.
 
@@ -103,6 +103,8 @@ def ingest(
     selection : dict or None
         Fields of `schemas.sources.Selection`; None: everything. What it leaves out is taken by a
         later run that asks for more.
+    again : list of str or None
+        File keys of objects to look at once more where they lie, although they have not changed.
 
     Returns
     -------
@@ -129,8 +131,9 @@ def ingest(
         for place in sources:
             session.issuers.refuse_change(session.keys, lk.settings.lake_id, place)
         opened = open_sources(sources, session.context.connections)
+        opened += known_places(lk, session.keys, again or [], session.context.connections)
         with log.clock.measuring("discover"):
-            found = _discover(session, opened)
+            found = _discover(session, opened, again or [])
         with log.clock.measuring("retrieve"):
             retrieve_objects(opaque(opened), opaque(found))
         if found.changed:
@@ -168,11 +171,14 @@ def _session(
     return IngestSession(lk, keys, cluster, context, log, selection)
 
 
-def _discover(session: IngestSession, opened: list[Source]) -> Discovery:
+def _discover(session: IngestSession, opened: list[Source], again: list[str]) -> Discovery:
+    known = known_files(session.lk, _selection_digest(session))
+    for key in again:
+        known.pop(key, None)
     with stage("discover", None, "objects") as progress:
         found = discover(
             opened,
-            known_files(session.lk, _selection_digest(session)),
+            known,
             session.context.pseudonymiser.file_key,
             partial(progress.advance, "discover"),
         )
@@ -264,9 +270,8 @@ def _unscannable(done: Done[tuple[ObjectRef, ...], list[ScannedObject]]) -> list
 
 def _failure(error: BaseException | None) -> str:
     """Reason code of a job that ended with an error; its text may hold values, so it is dropped."""
-    name = type(error).__name__
-    get_run_logger().error("a job ended with %s", name)
-    return _JOB_FAILURES.get(name, "internal_error")
+    get_run_logger().error("a job ended with %s", type(error).__name__)
+    return failure_reason(error)
 
 
 def _remember_places(session: IngestSession, refs: Iterable[ObjectRef]) -> None:

@@ -70,13 +70,24 @@ def open_sources(places: Iterable[str], reached: Connections) -> list[Source]:
         for place in places
     ]
     if any(_is_remote(source, reached.settings) for source in opened):
-        try:
-            reached.prepare()
-        except OSError as error:
-            raise StorageError(
-                f"retrieval_dir {reached.folder} cannot be made: {error.strerror}"
-            ) from error
+        prepare_retrieval(reached)
     return opened
+
+
+def prepare_retrieval(reached: Connections) -> None:
+    """Make the place of retrieved objects.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made.
+    """
+    try:
+        reached.prepare()
+    except OSError as error:
+        raise StorageError(
+            f"retrieval_dir {reached.folder} cannot be made: {error.strerror}"
+        ) from error
 
 
 def resolve_places(location: str | Path, places: Iterable[str | Path]) -> list[str]:

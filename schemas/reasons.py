@@ -43,8 +43,7 @@ QUARANTINE_REASONS: Final[dict[str, str]] = {
     "single_slice": "A series of one slice has no through-plane geometry.",
     "mixed_quantification": "Values that must be the same in the whole series differ between slices.",
     "unsupported_object": "This kind of object is not yet read by this version.",
-    "nonzero_intercept": "PET with a rescale intercept other than 0 is not defined by the standard.",
-    "missing_reference": "The segmentation refers to an image series that is not in the lake.",
+    "missing_reference": "It refers to a patient or an object that is not in the input.",
     "pseudonym_missing": "The patient is not in the site's list of pseudonyms, which is required; add the patient, the next run takes the object in.",
     "deidentification_failed": "The object could not be de-identified safely, so nothing of it was kept.",
     "suv_changed_by_deidentification": "The SUV factor before and after de-identification differs.",
@@ -68,8 +67,6 @@ REASON_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     "nonuniform_spacing": ("ImagePositionPatient",),
     "gantry_tilt": ("ImagePositionPatient", "ImageOrientationPatient"),
     "unsupported_object": ("SOPClassUID",),
-    "nonzero_intercept": ("RescaleIntercept",),
-    "missing_reference": ("ReferencedSeriesSequence",),
     "pseudonym_missing": ("PatientID", "IssuerOfPatientID"),
 }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 
@@ -22,6 +22,7 @@ from schemas.profiles import (
     StandardProfile,
 )
 from schemas.reasons import IGNORED_KINDS, QUARANTINE_REASONS, SUV_REFUSALS
+from schemas.remedies import REMEDIES
 from schemas.tables import STORED, VIEWS, Table
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -109,6 +110,8 @@ def reasons_page() -> str:
     for title, (where, reasons) in groups.items():
         lines += [f"## {title}", "", f"In {where}.", ""]
         lines += _grid(("code", "meaning"), ((f"`{code}`", t) for code, t in reasons.items()))
+    lines += ["## What to do", "", "For what is in quarantine.", ""]
+    lines += _grid(("code", "what to do"), ((f"`{code}`", t) for code, t in REMEDIES.items()))
     return "\n".join(lines)
 
 
@@ -155,10 +158,9 @@ def features_page() -> str:
 
 def cli_page() -> str:
     """Commands with their arguments and options, from the Typer application."""
-    group = typer.main.get_command(app)
     lines = [_CLI_INTRODUCTION]
-    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a TyperGroup
-        context = group.context_class(command, info_name=f"tracerlake {name}")
+    for name, command in _commands(typer.main.get_command(app)):
+        context = command.context_class(command, info_name=f"tracerlake {name}")
         usage = " ".join([f"tracerlake {name}", *command.collect_usage_pieces(context)])
         lines += [f"## {name}", "", command.help or "", "", "```text", usage, "```", ""]
         records = (p.get_help_record(context) for p in command.get_params(context))
@@ -167,6 +169,15 @@ def cli_page() -> str:
             ((f"`{what}`", meaning) for what, meaning in filter(None, records)),
         )
     return "\n".join(lines)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Commands by their names; those of a group by both names."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{name} ")
+        else:
+            yield before + name, command
 
 
 def python_page() -> str:

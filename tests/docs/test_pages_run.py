@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,12 @@ def test_every_query_of_the_pages_is_valid(desk: Desk) -> None:
             assert lk.sql(query).to_arrow_table().num_columns > 0, query
 
 
+def _options(command: Any) -> set[str]:
+    """Options of a command; of a group, those of all its commands."""
+    found = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+    return found.union(*map(_options, getattr(command, "commands", {}).values()))
+
+
 def test_commands_of_the_pages_exist_with_their_options() -> None:
     import typer
 
@@ -109,7 +116,7 @@ def test_commands_of_the_pages_exist_with_their_options() -> None:
 
     group = typer.main.get_command(app)
     options = {
-        name: {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+        name: _options(command)
         for name, command in group.commands.items()  # type: ignore[attr-defined]  # a TyperGroup
     }
     seen = set()
