@@ -243,7 +243,7 @@ def flood(data: bytes, rng: random.Random) -> bytes:
     at = next((p.start for p in places if p.tag > 0x00091000), len(data))
     order, explicit = _order(data), layout.is_explicit
     many = []
-    for number in range(rng.choice((200, 2000, 20000))):
+    for number in range(rng.choice((200, 1000, 5000))):
         group, element = 0x0009 + 2 * (number // 0x8000), 0x1000 + number % 0x8000
         if explicit:
             many.append(struct.pack(order + "HH2sH", group, element, b"LO", 0))
