@@ -83,13 +83,19 @@ def _element(data: bytes, start: int, explicit: bool, order: str) -> ElementPlac
 def _is_entered(place: ElementPlace) -> bool:
     if place.length == UNDEFINED_LENGTH or place.tag in _DELIMITERS or place.vr == b"SQ":
         return True
-    return not place.vr and _is_sequence(place.tag)
+    return not place.vr and bool(is_sequence(place.tag))
 
 
 @lru_cache(maxsize=4096)
-def _is_sequence(tag: int) -> bool:
-    """Tell by the dictionary, as every reader of implicit VR has to."""
+def is_sequence(tag: int) -> bool | None:
+    """Tell by the dictionary, as every reader of implicit VR has to; None if it has no such tag.
+
+    Examples
+    --------
+    >>> is_sequence(0x00540016), is_sequence(0x00280010), is_sequence(0x00091001)
+    (True, False, None)
+    """
     try:
         return dictionary_VR(tag) == "SQ"
     except KeyError:
-        return False
+        return None

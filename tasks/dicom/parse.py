@@ -29,6 +29,7 @@ from tasks.dicom.budget import (
 )
 from tasks.dicom.elements import BytesEndError, UnusualEncodingError, find_elements
 from tasks.dicom.encoding import DEFLATED, Layout, read_layout
+from tasks.dicom.flat_walk import is_sequence
 from tasks.dicom.inflate import inflated
 
 logger = logging.getLogger(__name__)
@@ -53,8 +54,9 @@ def parse_dataset(data: bytes, *, with_pixels: bool = False) -> Dataset:
     Returns
     -------
     pydicom.Dataset
-        With ``file_meta``. Values are converted, not validated; elements that cannot be converted
-        are left out, as if they were absent. Contour Data stay unconverted (they may be millions).
+        With ``file_meta``. Values are converted, not validated; elements that cannot be converted,
+        and values where a sequence belongs or the other way, are left out, as if they were absent.
+        Contour Data stay unconverted (they may be millions).
 
     Raises
     ------
@@ -151,6 +153,13 @@ def _convert(dataset: Dataset, budget: HeaderBudget, depth: int) -> None:
 
 
 def _converted(dataset: Dataset, tag: BaseTag, budget: HeaderBudget) -> DataElement:
+    element = _made(dataset, tag, budget)
+    if is_sequence(tag) not in (None, element.VR == "SQ"):
+        raise TypeError("a value where a sequence belongs, or the other way")
+    return element
+
+
+def _made(dataset: Dataset, tag: BaseTag, budget: HeaderBudget) -> DataElement:
     # It would take an empty value for one that is still to be read.
     raw: object = dataset.get_item(tag, keep_deferred=True)
     if isinstance(raw, RawDataElement):

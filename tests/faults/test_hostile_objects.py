@@ -211,3 +211,16 @@ def test_character_sets_that_do_not_exist(charset: bytes) -> None:
         content = content[:at] + named + content[at:]
         spoilt.append(content.replace(b"Mustermann", b"M\xfcst\xe9rm\x1b$B"))
     assert settle(spoilt) == ["ingested"] * 3
+
+
+def test_texts_where_sequences_belong_count_as_absent() -> None:
+    """Whoever walks over the items of a text meets letters."""
+    content = to_bytes(pet_series(1)[0])
+    at = content.index(b"\x54\x00\x16\x00SQ")
+    dataset = parse_dataset(content[: at + 4] + b"UT" + content[at + 6 :])
+    assert "RadiopharmaceuticalInformationSequence" not in dataset
+    at = content.index(b"\x10\x00\x30\x10DS")
+    weight = _explicit(0x00101030, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, 0))
+    dataset = parse_dataset(content[:at] + weight + content[at + 8 + content[at + 6] :])
+    assert "PatientWeight" not in dataset
+    assert "PatientSize" in dataset
