@@ -11,8 +11,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
 from tests.support.dicom_objects import convert_all, scan_all, segmentation, to_bytes
-from tests.support.enhanced_objects import enhanced_pet, mapping, pet_frames
+from tests.support.enhanced_objects import enhanced_pet, mapping, parametric, pet_frames
 
+KINDS = st.sampled_from(["enhanced", "parametric", "segmentation"])
 #: Values of the wrong kind, size or number.
 _ODD: list[Any] = ["", "x", "-1", "0", "1e400", ["1", "2", "3"], "nan", "20240105", "9" * 40]
 
@@ -21,6 +22,8 @@ def subject(kind: str) -> Dataset:
     if kind == "segmentation":
         mask = np.ones((4, 5), np.bool_)
         return segmentation([(1, 3.0 * i, mask) for i in range(3)], ["a"])
+    if kind == "parametric":
+        return parametric(np.arange(60, dtype=np.float32).reshape(3, 4, 5))
     frames = pet_frames(3)
     for made in frames:
         made.groups["RealWorldValueMappingSequence"] = mapping("Bq/ml", 2.0)
@@ -58,7 +61,7 @@ def spoil(ds: Dataset, data: st.DataObject) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), kind=st.sampled_from(["enhanced", "segmentation"]))
+@given(data=st.data(), kind=KINDS)
 def test_damaged_functional_groups(data: st.DataObject, kind: str) -> None:
     ds = subject(kind)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -68,7 +71,7 @@ def test_damaged_functional_groups(data: st.DataObject, kind: str) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), kind=st.sampled_from(["enhanced", "segmentation"]))
+@given(data=st.data(), kind=KINDS)
 def test_damaged_bytes(data: st.DataObject, kind: str) -> None:
     content = bytearray(to_bytes(subject(kind)))
     for _ in range(data.draw(st.integers(1, 4))):

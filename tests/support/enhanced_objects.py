@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ExplicitVRLittleEndian
 
-from tasks.dicom.kinds import ENHANCED_CT, ENHANCED_MR, ENHANCED_PET
+from tasks.dicom.kinds import ENHANCED_CT, ENHANCED_MR, ENHANCED_PET, PARAMETRIC_MAP
 from tests.support.dicom_objects import AXIAL, SERIES, common, set_pixels
 
 _CONVERTERS = {
@@ -26,16 +26,20 @@ _CONVERTERS = {
     "CT": LegacyConvertedEnhancedCTImage,
     "MR": LegacyConvertedEnhancedMRImage,
 }
+_WANTED = {
+    "PatientBirthDate": "19700101", "StudyID": "1", "AccessionNumber": "", "SeriesNumber": "1",
+    "ReferringPhysicianName": "", "PatientPosition": "HFS", "ContentTime": "101000",
+    "Laterality": "", "PositionReferenceIndicator": "", "SoftwareVersions": "1",
+    "DeviceSerialNumber": "1",
+}  # fmt: skip
 _CLASSES = {"PT": ENHANCED_PET, "CT": ENHANCED_CT, "MR": ENHANCED_MR}
 
 
 def complete(ds: Dataset) -> Dataset:
     """Add what the standard wants of a classic slice and our reader does not."""
-    ds.PatientBirthDate, ds.StudyID, ds.AccessionNumber = "19700101", "1", ""
-    ds.ReferringPhysicianName, ds.SeriesNumber, ds.PatientPosition = "", "1", "HFS"
-    ds.ContentDate, ds.ContentTime = ds.SeriesDate, ds.SeriesTime
-    ds.Laterality, ds.PositionReferenceIndicator = "", ""
-    ds.SoftwareVersions, ds.DeviceSerialNumber = "1", "1"
+    for keyword, value in {**_WANTED, "ContentDate": ds.SeriesDate}.items():
+        if keyword not in ds:
+            setattr(ds, keyword, value)
     if not hasattr(ds, "file_meta"):
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -167,6 +171,20 @@ def pet_frames(n: int = 3, **content: Any) -> list[Frame]:
         **content,
     }
     return [frame(3.0 * i, i + 1, **said) for i in range(n)]
+
+
+def parametric(values: NDArray[Any], unit: str = "mm2/s") -> Dataset:
+    """Parametric map (frame, y, x) of float32 or float64, at z = 0, 3, 6 ... mm."""
+    frames = [Frame(3.0 * i, 0) for i in range(len(values))]
+    shared = {"RealWorldValueMappingSequence": mapping(unit, 1.0)}
+    ds = enhanced("MR", frames, shape=values.shape[1:], shared=shared)
+    ds.SOPClassUID = PARAMETRIC_MAP
+    for keyword in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+        delattr(ds, keyword)
+    ds.BitsAllocated = 8 * values.dtype.itemsize
+    keyword = "FloatPixelData" if values.dtype.itemsize == 4 else "DoubleFloatPixelData"
+    setattr(ds, keyword, values.tobytes())
+    return ds
 
 
 def stored_values(stored: NDArray[Any]) -> list[Any]:

@@ -29,6 +29,12 @@ from tests.support.dicom_objects import (
     structure_set,
     to_bytes,
 )
+from tests.support.enhanced_objects import (
+    enhanced,
+    enhanced_pet,
+    parametric,
+    pet_frames,
+)
 
 #: Objects of a series: enough for a stack with something missing inside.
 _PER_SERIES: Final = 4
@@ -63,6 +69,11 @@ def hand_made_seeds() -> dict[str, list[bytes]]:
         "nm-rle": [compressed(nm_tomogram(np.repeat(stored, 8, 2)), RLELossless)],
         "rtstruct": [to_bytes(structure_set(contours))],
         "rtstruct-implicit": [implicit_bytes(structure_set(contours))],
+        "enhanced-pet": [to_bytes(enhanced_pet(pet_frames(4)))],
+        "enhanced-pet-implicit": [implicit_bytes(enhanced_pet(pet_frames(4)))],
+        "enhanced-ct": [to_bytes(enhanced("CT", pet_frames(4)))],
+        "parametric": [to_bytes(parametric(stored.astype(np.float32)))],
+        "parametric-double": [to_bytes(parametric(stored.astype(np.float64)))],
         "seg-binary": [to_bytes(segmentation(frames, labels))],
         "seg-fractional": [implicit_bytes(segmentation(frames, labels, kind="FRACTIONAL"))],
     }

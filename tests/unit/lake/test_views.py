@@ -105,6 +105,14 @@ def test_one_row_per_study_counted_by_day(lk: Lake) -> None:
     assert rows[0]["study_date"] == date(2026, 1, 10)
 
 
+def test_a_map_computed_from_pet_is_never_the_measured_series(lk: Lake) -> None:
+    """A parametric map of modality PT, better in every other respect."""
+    ki = pet("ki", n_instances=200, series_kind="parametric")
+    (row,) = cohort(lk, series=[ki, pet("a", suv_status="refused", attenuation_corrected=False)])
+    assert row["pet_series_uid"] == "a"
+    assert cohort(lk, series=[pet("map", "s2", series_kind="parametric")]) == [row]
+
+
 def test_the_series_with_suv_is_measured(lk: Lake) -> None:
     rows = cohort(
         lk,
