@@ -16,6 +16,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
+from tasks.dicom import values
 from tasks.dicom.elements import DatasetElements, is_private_quantity
 from tasks.dicom.variants import PATCHABLE, Header, overlay
 from tasks.quantify.times import parse_datetime, parse_offset
@@ -46,6 +47,11 @@ _CLASSIC_NAME: Final = {
     "NominalRespiratoryTriggerDelayTime": "TriggerTime",
     "NominalCardiacTriggerDelayTime": "TriggerTime",
 }
+#: Phase in per cent, and length of the cycle in ms, of breathing and of the heart.
+_CYCLES: Final = (
+    ("NominalPercentageOfRespiratoryPhase", "RespiratoryIntervalTime"),
+    ("NominalPercentageOfCardiacPhase", "RRIntervalTimeNominal"),
+)
 #: What describes the multi-frame object as such, or is bulk.
 _OF_THE_OBJECT: Final = frozenset(
     {
@@ -142,6 +148,7 @@ def _classic_elements(groups: Dataset, local: timezone | None) -> Iterator[DataE
         value = groups[tag].value
         if not isinstance(value, DicomSequence) or not value:
             continue
+        yield from _phase(value[0])
         for element in value[0]:
             classic = _CLASSIC_TAG.get(int(element.tag))
             if classic is not None:
@@ -150,6 +157,15 @@ def _classic_elements(groups: Dataset, local: timezone | None) -> Iterator[DataE
                 yield element
                 if element.keyword == "FrameAcquisitionDateTime":
                     yield from _acquisition(str(element.value), local)
+
+
+def _phase(item: Dataset) -> Iterator[DataElement]:
+    """Trigger time from a phase in per cent of the cycle; a delay that is given comes after it."""
+    for phase, cycle in _CYCLES:
+        percent, length_ms = values.number(item, phase), values.number(item, cycle)
+        if percent is not None and length_ms:
+            text = f"{percent / 100 * length_ms:.12g}"
+            yield DataElement(_tag("TriggerTime"), "DS", text)
 
 
 def _renamed(element: DataElement, classic: int) -> Iterator[DataElement]:

@@ -256,6 +256,21 @@ def test_gates_by_the_delay_after_the_trigger() -> None:
     assert stored_values(volume.stored) == [[0, 1], [2, 3]]
 
 
+def test_gates_by_the_phase_of_the_breathing_cycle() -> None:
+    """Phases of 0 and 50 % of a cycle of 4 s."""
+    frames = pet_frames(2) + pet_frames(2)
+    for i, made in enumerate(frames):
+        made.value = i
+        made.groups["RespiratorySynchronizationSequence"] = {
+            "NominalPercentageOfRespiratoryPhase": 50.0 * (i // 2),
+            "RespiratoryIntervalTime": 4000.0,
+        }
+    _, volume = only(convert_all([enhanced_pet(frames)]))
+    assert volume.frames is not None
+    assert volume.frames.kind == "gate"
+    np.testing.assert_array_equal(volume.frames.start_s, [0, 2])
+
+
 @pytest.mark.parametrize(
     ("name", "keyword", "kind"),
     [
