@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import dask
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, KilledWorker, LocalCluster, as_completed
 
 from schemas.errors import ClusterError, InvalidInputError
 
@@ -172,11 +172,27 @@ def stream(
     The graph never holds more than `per_worker` jobs a worker, however long `jobs` is, and results
     leave the cluster as soon as they have been taken.
 
+    Dask gives up every job that waited at workers which died, not only the one that killed them. So
+    those are tried again at the end, one at a time: whoever kills two workers then is guilty.
+
     Raises
     ------
     ClusterError
         The scheduler is gone.
     """
+    suspects: list[J] = []
+    for done in _in_flight(client, function, jobs, lambda: _slots(client, per_worker)):
+        if isinstance(done.error, KilledWorker):
+            suspects.append(done.job)
+        else:
+            yield done
+    yield from _in_flight(client, function, suspects, lambda: 1)
+
+
+def _in_flight(
+    client: Client, function: Callable[[J], R], jobs: Iterable[J], slots: Callable[[], int]
+) -> Iterator[Done[J, R]]:
+    """Keep as many jobs in flight as there are slots."""
     pending = iter(jobs)
     running: dict[object, J] = {}
     finished = as_completed(loop=client.loop, raise_errors=False)
@@ -189,13 +205,16 @@ def stream(
             return True
         return False
 
-    while len(running) < _slots(client, per_worker) and submit_one():
+    while len(running) < slots() and submit_one():
         pass
     while running:
         future = next(finished)
+        if future.status == "lost":  # done, but its worker died with the result: it is done again
+            finished.add(future)
+            continue
         job = running.pop(future)
         yield _outcome(client, job, future)
-        while len(running) < _slots(client, per_worker) and submit_one():
+        while len(running) < slots() and submit_one():
             pass
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from flows.conflicts import note_conflicts
+from flows.growing import Content
+from flows.overtaken import settle
 from flows.runs import RunLog, author
+from flows.used_content import set_aside
 from flows.work.ingest import StoredSeries
 from lake import Lake, Transaction
 from schemas.records import Row
@@ -53,31 +58,81 @@ def timed_batches(
         yield batch
 
 
-def publish_series(lk: Lake, log: RunLog, stored: list[StoredSeries]) -> None:
-    """Commit everything that a batch of series became in one transaction."""
-    tables = _merge(stored)
-    uids = sorted({s.series_instance_uid for s in stored})
+@dataclass
+class LookedAt:
+    """What a run saw of the lake and of its sources when it began to convert.
 
-    def write(tx: Transaction) -> None:
-        _forget_withdrawn(tx, stored)
-        tx.delete("findings", {"subject_id": uids})
+    Parameters
+    ----------
+    source_names : dict
+        Name of the source of every new or changed object, by file key.
+    replaced : set
+        File keys among them that had an outcome before.
+    used : dict
+        Content that the lake used of known series, by pseudonymised UID.
+    """
+
+    source_names: dict[str, str] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
+    used: dict[str, set[Content]] = field(default_factory=dict)
+
+
+def publish_series(
+    lk: Lake, log: RunLog, stored: list[StoredSeries], seen: LookedAt
+) -> list[StoredSeries]:
+    """Commit everything that a batch of series became in one transaction; returns what that was."""
+
+    def write(tx: Transaction) -> list[StoredSeries]:
+        settled = [_without_known(s, seen) for s in settle(tx, stored, seen.used)]
+        remade = [s for s in settled if not s.leaves_series]
+        tables = _merge(settled)
+        set_aside(tx, tables["files"], seen.replaced)
+        _forget_withdrawn(tx, remade)
+        tx.delete("findings", {"subject_id": sorted({s.series_instance_uid for s in remade})})
         for name, rows in tables.items():
             if rows:
-                tx.replace(name, _stamped(log, name, rows), scope=_SCOPES[name])
+                _replace(tx, name, _stamped(log, name, rows))
+        note_conflicts(tx, log, _perhaps_in_conflict(settled, seen))
+        return settled
 
     with log.clock.measuring("commit"):
-        lk.commit(write, message=log.message(f"{len(stored)} series"), author=author())
+        return lk.commit(write, message=log.message(f"{len(stored)} series"), author=author())
 
 
-def publish_files(lk: Lake, log: RunLog, rows: list[Row]) -> None:
+def publish_files(lk: Lake, log: RunLog, rows: list[Row], seen: LookedAt) -> None:
     """Commit the outcomes of objects that are part of no series."""
     stamped = _stamped(log, "files", rows)
+
+    def write(tx: Transaction) -> None:
+        set_aside(tx, stamped, seen.replaced)
+        _replace(tx, "files", stamped)
+
     with log.clock.measuring("commit"):
-        lk.commit(
-            lambda tx: tx.replace("files", stamped, scope=_SCOPES["files"]),
-            message=log.message(f"{len(rows)} objects without a series"),
-            author=author(),
-        )
+        message = log.message(f"{len(rows)} objects without a series")
+        lk.commit(write, message=message, author=author())
+
+
+def _replace(tx: Transaction, table: str, rows: list[Row]) -> None:
+    # A file that was merely touched needs its new time in the table, or it is read every night.
+    compared = ("modified_ns",) if table == "files" else ()
+    tx.replace(table, rows, scope=_SCOPES[table], compared=compared)
+
+
+def _without_known(series: StoredSeries, seen: LookedAt) -> StoredSeries:
+    """Known objects of a series that stays as it is keep the outcome that they have."""
+    if not series.leaves_series:
+        return series
+    fresh = [r for r in series.rows.get("files", []) if str(r["file_key"]) in seen.source_names]
+    return replace(series, rows={"files": fresh}, identity={})
+
+
+def _perhaps_in_conflict(stored: Iterable[StoredSeries], seen: LookedAt) -> set[str]:
+    return {
+        s.series_instance_uid
+        for s in stored
+        if s.series_instance_uid in seen.used
+        or any(r["reason_code"] == "conflicting_duplicate" for r in s.rows.get("files", []))
+    }
 
 
 def _merge(stored: Iterable[StoredSeries]) -> dict[str, list[Row]]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, TypeVar
 
 from flows.runs import SourceTally
 from lake import Lake
 from schemas.errors import InvalidInputError, SourceUnavailableError, TracerlakeError
+from schemas.reasons import PASSING_REASONS, Outcome
 from schemas.records import ObjectRef, ScannedObject
 from tasks.sources.base import Source
 
 T = TypeVar("T")
 
 #: Reasons that may pass by themselves: objects with one of them are looked at in every run.
-ASKED_AGAIN: Final = ("source_unavailable", "series_incomplete", "pseudonym_missing")
+ASKED_AGAIN: Final = (*sorted(PASSING_REASONS), "pseudonym_missing")
 
 
 @dataclass
@@ -31,6 +32,8 @@ class Discovery:
         Name of the source by URI, for the changed ones.
     unchanged : dict
         The others, by file key.
+    unsettled : set
+        URIs of changed ones that somebody is still writing.
     failures : list of TracerlakeError
         Of sources that could not be listed to their end; what they listed before is above.
     tallies : list of SourceTally
@@ -42,6 +45,7 @@ class Discovery:
     changed: list[ObjectRef] = field(default_factory=list)
     source_names: dict[str, str] = field(default_factory=dict)
     unchanged: dict[str, ObjectRef] = field(default_factory=dict)
+    unsettled: set[str] = field(default_factory=set)
     failures: list[TracerlakeError] = field(default_factory=list)
     tallies: list[SourceTally] = field(default_factory=list)
     known_before: set[str] = field(default_factory=set)
@@ -83,8 +87,8 @@ class Discovery:
 def known_files(lk: Lake, selection: str | None = None) -> dict[str, tuple[int, int]]:
     """Size and time of every object the lake has an outcome for, by file key.
 
-    What a source did not deliver, and what waits for the rest of its series, is left out, so that
-    it is asked for again; so is Secondary Capture once the settings allow it, and what another
+    What ended for a reason that may pass by itself is left out, so that it is asked for again; so
+    is Secondary Capture once the settings allow it, and what another
     selection left out.
 
     Parameters
@@ -161,6 +165,26 @@ def batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
     iterator = iter(items)
     while batch := tuple(islice(iterator, size)):
         yield batch
+
+
+def settled(scanned: Iterable[ScannedObject], unsettled: set[str]) -> list[ScannedObject]:
+    """Put objects aside that are still being written, and with them the rest of their series.
+
+    What is not DICOM stays ignored: a log file grows every night.
+    """
+    found = list(scanned)
+    growing = [s for s in found if s.ref.uri in unsettled and s.reason_code != "not_dicom"]
+    places = {s.ref.uri for s in growing}
+    waiting = {s.series_instance_uid for s in growing if s.series_instance_uid}
+
+    def settle(item: ScannedObject) -> ScannedObject:
+        if item.ref.uri in places:
+            return replace(item, outcome=Outcome.QUARANTINED, reason_code="still_being_written")
+        if item.outcome is None and item.series_instance_uid in waiting:
+            return replace(item, outcome=Outcome.QUARANTINED, reason_code="series_incomplete")
+        return item
+
+    return [settle(item) for item in found]
 
 
 def to_convert(scanned: Iterable[ScannedObject]) -> list[ScannedObject]:

@@ -1,14 +1,19 @@
-"""Series that get more objects than the lake knew: what is known of them, and is it still there."""
+"""Series that the lake knows and that get more objects: what it uses of them, is it still there.
+
+"Used" is an object that the present volume, contours or mask of its series was made of.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lake import Lake
-from lake.keys import KeyStore
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, ScannedObject
+
+#: Series and SOP Instance UID (pseudonymised) and digest of the content.
+Content = tuple[str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,59 +24,112 @@ class KnownObject:
     ----------
     series_instance_uid, sop_instance_uid : str
         Pseudonymised.
-    was_used : bool
+    ref : ObjectRef or None
+        Where it lies; None if nobody knows any more.
+    is_used : bool
         Part of the series' present volume, contours or mask.
     """
 
-    ref: ObjectRef
     file_key: str
     source_name: str | None
     series_instance_uid: str
     sop_instance_uid: str | None
-    was_used: bool
+    content_blake3: str | None
+    is_used: bool
+    ref: ObjectRef | None
+
+    @property
+    def content(self) -> Content:
+        """What identifies the content of the object within the lake."""
+        return self.series_instance_uid, self.sop_instance_uid, self.content_blake3
 
 
 def known_objects(
     lk: Lake,
-    keys: KeyStore,
-    unchanged: Mapping[str, ObjectRef],
     series_uids: Iterable[str],
-    exclude: set[str],
+    unchanged: Mapping[str, ObjectRef],
+    location: Callable[[str], str | None],
 ) -> list[KnownObject]:
-    """Return what the lake has of series that get more.
+    """Return what the lake has of series.
 
     A series that grows is converted again as a whole, so its known objects are needed: from this
     listing, or from where the key holder's table says they were.
 
     Parameters
     ----------
+    series_uids : iterable of str
+        Pseudonymised.
     unchanged : mapping
         Objects of this listing that need no look, by file key.
-    series_uids : iterable of str
-        Pseudonymised UIDs of the series with new objects.
-    exclude : set of str
-        File keys that are being read anyway.
+    location : callable
+        URI by file key, if the key holder knows.
     """
     wanted = sorted(set(series_uids))
     if not wanted:
         return []
     rows = lk.sql(
         "SELECT file_key, size_bytes, modified_ns, source_name, series_instance_uid, "
-        "sop_instance_uid, outcome FROM files "
-        "WHERE list_contains($uids, series_instance_uid) ORDER BY file_key",
+        "sop_instance_uid, content_blake3, outcome FROM files "
+        "WHERE series_instance_uid IN (SELECT unnest($uids)) ORDER BY file_key",
         {"uids": wanted},
     ).fetchall()
     found = []
-    for key, size, modified, name, series, sop, outcome in rows:
-        if key in exclude:
-            continue
+    for key, size, modified, name, series, sop, digest, outcome in rows:
         ref = unchanged.get(key)
-        if ref is None and (uri := keys.location(key)) is not None:
+        if ref is None and (uri := location(key)) is not None:
             ref = ObjectRef(uri, size, modified)
-        if ref is not None:
-            used = outcome == Outcome.INGESTED
-            found.append(KnownObject(ref, key, name, series, sop, used))
+        is_used = outcome == Outcome.INGESTED
+        found.append(KnownObject(key, name, series, sop, digest, is_used, ref))
     return found
+
+
+def marked(
+    scanned: Iterable[ScannedObject],
+    known: Iterable[KnownObject],
+    uid: Callable[[str], str],
+    file_key: Callable[[str], str],
+) -> list[ScannedObject]:
+    """Say of each object which content the lake uses under its SOP Instance UID.
+
+    Parameters
+    ----------
+    scanned : iterable of ScannedObject
+        To be converted.
+    known : iterable of KnownObject
+        What the lake has of their series.
+    uid, file_key : callable
+        Pseudonyms of an original UID and of a place.
+    """
+    used = [k for k in known if k.is_used]
+    contents = {(k.series_instance_uid, k.sop_instance_uid): k.content_blake3 for k in used}
+    places = {k.file_key for k in used}
+
+    def mark(item: ScannedObject) -> ScannedObject:
+        digest = contents.get((uid(str(item.series_instance_uid)), uid(str(item.sop_instance_uid))))
+        if digest is None:
+            return item
+        return replace(item, used_digest=digest, is_used=file_key(item.ref.uri) in places)
+
+    return [mark(item) for item in scanned]
+
+
+def to_remake(
+    scanned: Iterable[ScannedObject], known: Iterable[KnownObject], file_key: Callable[[str], str]
+) -> set[str]:
+    """Original UIDs of the series to convert; the others bring nothing that the lake does not use.
+
+    Those are series with an object that the lake uses nothing like, and series of which a used
+    object is looked at although it did not change: somebody wants them converted again.
+    """
+    unchanged = {
+        (k.file_key, k.ref.size_bytes, k.ref.modified_ns) for k in known if k.is_used and k.ref
+    }
+    return {
+        str(s.series_instance_uid)
+        for s in scanned
+        if s.used_digest is None
+        or (file_key(s.ref.uri), s.ref.size_bytes, s.ref.modified_ns) in unchanged
+    }
 
 
 def incomplete_series(
@@ -95,9 +153,13 @@ def incomplete_series(
     uid : callable
         Pseudonym of an original UID.
     """
-    readable = {s.ref.uri for s in looked_at if s.outcome is None}
-    again = {uid(s.sop_instance_uid) for s in fresh if s.sop_instance_uid}
-    present = again | {k.sop_instance_uid for k in known if k.ref.uri in readable}
+    present = {
+        (uid(str(s.series_instance_uid)), uid(s.sop_instance_uid))
+        for s in (*looked_at, *fresh)
+        if s.outcome is None and s.sop_instance_uid
+    }
     return {
-        k.series_instance_uid for k in known if k.was_used and k.sop_instance_uid not in present
+        k.series_instance_uid
+        for k in known
+        if k.is_used and (k.series_instance_uid, k.sop_instance_uid) not in present
     }

@@ -13,16 +13,18 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 import lake
+from flows.accounting import check_accounts
 from flows.cluster import ClusterOnDemand, Done, failure_reason, stream
 from flows.committing import (
     BATCH_OBJECTS,
     BATCH_SECONDS,
+    LookedAt,
     publish_files,
     publish_series,
     timed_batches,
 )
-from flows.discovery import Discovery, batches, discover, known_files, to_convert
-from flows.growing import KnownObject, incomplete_series, known_objects
+from flows.discovery import Discovery, batches, discover, known_files, settled, to_convert
+from flows.growing import KnownObject, incomplete_series, known_objects, marked, to_remake
 from flows.identities import ingest_limits, pseudonymiser, remember
 from flows.issuers import Issuers
 from flows.linking import link_ct
@@ -41,7 +43,7 @@ from flows.sources import (
 from flows.value_maps import check_value_maps
 from flows.work.ingest import IngestContext, StoredSeries, convert_and_store, scan_batch
 from lake.keys import KeyStore
-from schemas.errors import InvalidInputError, SourceUnavailableError
+from schemas.errors import InvalidInputError, SourceUnavailableError, StorageError
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, Row, ScannedObject, SeriesGroup
 from schemas.sources import Selection
@@ -50,6 +52,7 @@ from tasks.ingest.context import applied_version
 from tasks.ingest.outcomes import file_row, scanned_row
 from tasks.sources.base import RetrievingSource, Source
 from tasks.sources.selection import resolved, selection_digest
+from tasks.sources.settled import still_being_written
 from tasks.sources.uris import is_remote
 
 #: Objects per scanning job: long enough to hide the scheduling, short enough to show progress.
@@ -66,7 +69,7 @@ class IngestSession:
     context: IngestContext
     log: RunLog
     selection: Selection | None = None
-    source_names: dict[str, str] = field(default_factory=dict)
+    seen: LookedAt = field(default_factory=LookedAt)
     sibling_names: dict[str, str | None] = field(default_factory=dict)
     sibling_uris: list[str] = field(default_factory=list)
     issuers: Issuers = field(default_factory=Issuers)
@@ -115,6 +118,10 @@ def ingest(
     ------
     SourceUnavailableError
         A source does not answer; everything that could be had has been taken in.
+    StorageError
+        The lake cannot be written; what was committed is kept.
+    AccountingError
+        An object that was listed has no outcome, or more than one.
     """
     with (
         logged_if_nobody_listens(get_run_logger().info),
@@ -145,6 +152,7 @@ def ingest(
         _release(session, found)
         link_ct(lk, log)
         check_value_maps(lk, log)
+        check_accounts(lk, log, session.seen.source_names)
         if found.failures:
             raise found.failures[0]
         return dict(log.counts)
@@ -185,11 +193,14 @@ def _discover(session: IngestSession, opened: list[Source], again: list[str]) ->
     reopened = reopen_outdated(session.lk, found, applied_version(session.context.deidentify))
     if reopened:
         get_run_logger().info("%d series went through another allow-list: again", reopened)
-    session.source_names = {
+    session.seen.source_names = {
         session.context.pseudonymiser.file_key(uri): name
         for uri, name in found.source_names.items()
     }
     session.log.sources = found.tallies
+    file_key = session.context.pseudonymiser.file_key
+    session.seen.replaced = {file_key(uri) for uri in found.known_before}
+    found.unsettled = still_being_written(found.changed, session.lk.settings.settle_s)
     session.log.count("n_files", found.n_files)
     session.log.count("n_unchanged", len(found.unchanged))
     for failure in found.failures:
@@ -231,11 +242,12 @@ def scan(session: IngestSession, found: Discovery) -> list[ScannedObject]:
     # What the lake has already is kept up to date, whatever this run is asked for.
     known = [ref for ref in found.changed if ref.uri in found.known_before]
     fresh = [ref for ref in found.changed if ref.uri not in found.known_before]
-    scanned = [*_scan(session, fresh, "scan", session.selection), *_scan(session, known, "scan")]
+    looked_at = [*_scan(session, fresh, "scan", session.selection), *_scan(session, known, "scan")]
+    scanned = settled(looked_at, found.unsettled)
     rejected = [s for s in scanned if s.outcome is not None]
     for batch in batches(rejected, 5000):
         rows = _named(session, [scanned_row(s, session.context.pseudonymiser) for s in batch])
-        publish_files(session.lk, session.log, rows)
+        publish_files(session.lk, session.log, rows, session.seen)
         _count(session, rows)
     return to_convert(scanned)
 
@@ -269,7 +281,15 @@ def _unscannable(done: Done[tuple[ObjectRef, ...], list[ScannedObject]]) -> list
 
 
 def _failure(error: BaseException | None) -> str:
-    """Reason code of a job that ended with an error; its text may hold values, so it is dropped."""
+    """Reason code of a job that ended with an error; its text may hold values, so it is dropped.
+
+    Raises
+    ------
+    StorageError
+        The lake cannot be written: no fault of the objects, and the next ones would fare no better.
+    """
+    if isinstance(error, StorageError):
+        raise error
     get_run_logger().error("a job ended with %s", type(error).__name__)
     return failure_reason(error)
 
@@ -283,13 +303,7 @@ def _remember_places(session: IngestSession, refs: Iterable[ObjectRef]) -> None:
 @task(name="convert series", cache_policy=NO_CACHE, persist_result=False)
 def convert(session: IngestSession, found: Discovery, scanned: list[ScannedObject]) -> None:
     """Convert every series that has new objects, publishing in batches."""
-    known, looked_at = _known_siblings(session, found, scanned)
-    uid = session.context.pseudonymiser.uid
-    blocked = incomplete_series(known, looked_at, scanned, uid)
-    _postpone(session, [s for s in scanned if uid(str(s.series_instance_uid)) in blocked])
-    usable = [*scanned, *to_convert(looked_at)]
-    groups = group_series([s for s in usable if uid(str(s.series_instance_uid)) not in blocked])
-    done = _converted(session, [_with_issuer(session, group) for group in groups])
+    done = _settled(session, found, scanned)
     for batch in timed_batches(done, BATCH_OBJECTS, BATCH_SECONDS, _n_objects):
         commit_batch(opaque(session), opaque(batch))
 
@@ -304,38 +318,56 @@ def _with_issuer(session: IngestSession, group: SeriesGroup) -> SeriesGroup:
     return replace(group, default_issuer=next((i for i in found if i), ""))
 
 
-def _known_siblings(
+def _settled(
     session: IngestSession, found: Discovery, scanned: list[ScannedObject]
-) -> tuple[list[KnownObject], list[ScannedObject]]:
-    """Look again at the known objects of series that get more."""
-    pseudonymiser = session.context.pseudonymiser
-    uids = {pseudonymiser.uid(s.series_instance_uid) for s in scanned if s.series_instance_uid}
-    being_read = {pseudonymiser.file_key(r.uri) for r in found.changed}
-    known = known_objects(session.lk, session.keys, found.unchanged, uids, being_read)
+) -> Iterator[StoredSeries]:
+    """Yield what becomes of every series with new objects, as soon as it is known."""
+    names = session.context.pseudonymiser
+    known = _known(session, found, scanned)
+    scanned = marked(scanned, known, names.uid, names.file_key)
+    remade = to_remake(scanned, known, names.file_key)
+    growing = [s for s in scanned if s.series_instance_uid in remade]
+    again = [s for s in scanned if s.series_instance_uid not in remade]
+    uids = {names.uid(uid) for uid in remade}
+    siblings = [k for k in known if k.series_instance_uid in uids]
+    looked_at = marked(_look_again(session, found, siblings), known, names.uid, names.file_key)
+    blocked = incomplete_series(siblings, looked_at, growing, names.uid)
+    groups = [replace(g, is_known=True) for g in group_series(again)]
+    for group in group_series([*growing, *to_convert(looked_at)]):
+        if names.uid(group.series_instance_uid) in blocked:
+            yield _left(session, group, "series_incomplete")
+        else:
+            groups.append(_with_issuer(session, group))
+    yield from _converted(session, groups)
+
+
+def _known(
+    session: IngestSession, found: Discovery, scanned: list[ScannedObject]
+) -> list[KnownObject]:
+    """Look up what the lake has of the series of new objects."""
+    uid = session.context.pseudonymiser.uid
+    uids = {uid(s.series_instance_uid) for s in scanned if s.series_instance_uid}
+    known = known_objects(session.lk, uids, found.unchanged, session.keys.location)
     session.sibling_names = {k.file_key: k.source_name for k in known}
-    refs = [k.ref for k in known]
+    for item in known:
+        used = session.seen.used.setdefault(item.series_instance_uid, set())
+        if item.is_used:
+            used.add(item.content)
+    return known
+
+
+def _look_again(
+    session: IngestSession, found: Discovery, siblings: list[KnownObject]
+) -> list[ScannedObject]:
+    """Look again at the known objects of series that are converted as a whole."""
+    refs = [ref for k in siblings if (ref := k.ref) and k.file_key not in session.seen.source_names]
     session.sibling_uris = [ref.uri for ref in refs]
     try:
         retrieve_again(refs, session.context.connections)
     except (SourceUnavailableError, InvalidInputError) as error:
         get_run_logger().error("%s", error)
         found.failures.append(error)
-    return known, _scan(session, refs, "known objects") if refs else []
-
-
-def _postpone(session: IngestSession, objects: list[ScannedObject]) -> None:
-    """Leave new objects of a series for the next run if the rest of it cannot be had today.
-
-    Converting them alone would put a part of the series in the place of the whole.
-    """
-    if objects:
-        reason = "series_incomplete"
-        rows = [
-            file_row(s, Outcome.QUARANTINED, reason, session.context.pseudonymiser) for s in objects
-        ]
-        named = _named(session, rows)
-        publish_files(session.lk, session.log, named)
-        _count(session, named)
+    return _scan(session, refs, "known objects") if refs else []
 
 
 def _converted(session: IngestSession, groups: list[SeriesGroup]) -> Iterator[StoredSeries]:
@@ -358,13 +390,14 @@ def _n_objects(series: StoredSeries) -> int:
 
 
 def _unconvertible(session: IngestSession, done: Done[SeriesGroup, StoredSeries]) -> StoredSeries:
-    reason = _failure(done.error)
-    rows = [
-        file_row(s, Outcome.QUARANTINED, reason, session.context.pseudonymiser)
-        for s in done.job.objects
-    ]
-    uid = session.context.pseudonymiser.uid(done.job.series_instance_uid)
-    return StoredSeries(uid, {"files": rows})
+    return _left(session, done.job, _failure(done.error))
+
+
+def _left(session: IngestSession, group: SeriesGroup, reason: str) -> StoredSeries:
+    """Leave a series as the lake has it, for a reason that is none of its objects'."""
+    names = session.context.pseudonymiser
+    rows = [file_row(s, Outcome.QUARANTINED, reason, names) for s in group.objects]
+    return StoredSeries(names.uid(group.series_instance_uid), {"files": rows}, leaves_series=True)
 
 
 @task(
@@ -378,8 +411,8 @@ def commit_batch(session: IngestSession, batch: list[StoredSeries]) -> None:
     """Publish a batch of series; identities go to the key holder's table first."""
     if session.context.deidentify:
         remember(session.keys, [s.identity for s in batch])
-    publish_series(session.lk, session.log, [_with_names(session, s) for s in batch])
-    for series in batch:
+    named = [_with_names(session, s) for s in batch]
+    for series in publish_series(session.lk, session.log, named, session.seen):
         _count(session, series.rows.get("files", []))
         session.log.count("n_written", len(series.rows.get("volumes", [])))
         session.log.n_series += len(series.rows.get("series", []))
@@ -387,7 +420,7 @@ def commit_batch(session: IngestSession, batch: list[StoredSeries]) -> None:
 
 def _with_names(session: IngestSession, series: StoredSeries) -> StoredSeries:
     rows = dict(series.rows) | {"files": _named(session, series.rows.get("files", []))}
-    return StoredSeries(series.series_instance_uid, rows, series.identity)
+    return replace(series, rows=rows)
 
 
 def _named(session: IngestSession, files: list[Row]) -> list[Row]:
@@ -404,14 +437,14 @@ def _named(session: IngestSession, files: list[Row]) -> list[Row]:
 
 
 def _source_name(session: IngestSession, file_key: str) -> str | None:
-    if file_key in session.source_names:
-        return session.source_names[file_key]
+    if file_key in session.seen.source_names:
+        return session.seen.source_names[file_key]
     return session.sibling_names.get(file_key)
 
 
 def _count(session: IngestSession, files: Iterable[Row]) -> None:
     """Count outcomes of new and changed objects; known siblings count as unchanged."""
     for row in files:
-        if str(row["file_key"]) in session.source_names:
+        if str(row["file_key"]) in session.seen.source_names:
             reason = row["reason_code"]
             session.log.count_outcome(str(row["outcome"]), None if reason is None else str(reason))

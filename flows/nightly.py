@@ -7,11 +7,13 @@ from typing import TypedDict
 
 from prefect import flow, get_run_logger
 
+import lake
 from flows.clinical import ingest_clinical
 from flows.cluster import open_cluster
 from flows.features import extract_features
 from flows.harmonise import harmonise
 from flows.ingest import ingest
+from flows.maintenance import maintain
 from flows.progress import logged_if_nobody_listens
 from flows.report.build import build_report
 from flows.standardise import standardise
@@ -40,7 +42,7 @@ def nightly(
     dask_address: str | None = None,
     workers: int | None = None,
 ) -> NightlySummary:
-    """Ingest, standardise, measure, harmonise and report; each stage does only what is new.
+    """Ingest, standardise, measure, harmonise, maintain, report; each stage does only what is new.
 
     Parameters
     ----------
@@ -76,5 +78,12 @@ def nightly(
         )
         stages["ROIs"] = extract_features(location, profile=feature_profile, dask_address=address)
         stages["Harmonised values"] = harmonise(location, profile=feature_profile)
+        if _is_maintained(location):
+            stages["Maintenance"] = maintain(location)
         report = build_report(location, dask_address=address)
     return {"stages": stages, "report": str(report)}
+
+
+def _is_maintained(location: str) -> bool:
+    with lake.open(location, read_only=True) as lk:
+        return lk.settings.maintenance.nightly

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from flows.stage_clock import StageClock
 from lake import Lake, Transaction
+from lake.table_files import record_digests
 from schemas.records import Row
 
 _COUNTERS = (
@@ -172,6 +173,7 @@ def run_record(
     _write(lk, log, row, "started")
     try:
         yield log
+        record_digests(lk)
     except BaseException:
         _write(lk, log, row | log.counts | log.measures() | _end("failed"), "failed")
         raise

@@ -66,6 +66,23 @@ class Retry(BaseModel):
     lock_timeout_s: float = Field(default=120.0, ge=0)
 
 
+class Maintenance(BaseModel):
+    """What the nightly maintenance does.
+
+    Parameters
+    ----------
+    nightly : bool
+        Whether the nightly flow maintains the lake at its end.
+    expire_after_days : float or None
+        Age at which snapshots expire, except pinned ones and the present one; None: never.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    nightly: bool = True
+    expire_after_days: float | None = Field(default=90.0, ge=0)
+
+
 class PseudonymList(BaseModel):
     """A site's own list of pseudonyms.
 
@@ -131,10 +148,13 @@ class LakeSettings(BaseSettings):
         ``$TRACERLAKE_KEY_DIR``, then ``~/.config/tracerlake/keys/<lake_id>``.
     pseudonyms : PseudonymList or None
         The site's own list of pseudonyms; see `PseudonymList`.
-    limits, retry
-        See `Limits` and `Retry`.
+    limits, retry, maintenance
+        See `Limits`, `Retry` and `Maintenance`.
     sources : dict
         Declared sources by name; see `schemas.sources`.
+    settle_s : float
+        A file modified less than this before it was listed is looked at again this much later; if
+        it changed, somebody is writing it and it is left for the next run. 0: no second look.
     retrieval_dir : Path or None
         Where objects of remote sources lie between retrieval and commit, outside the lake; on a
         Dask cluster a folder that all machines share. Default: ``tracerlake/retrieval/<lake_id>``
@@ -155,9 +175,11 @@ class LakeSettings(BaseSettings):
     pseudonyms: PseudonymList | None = None
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
+    maintenance: Maintenance = Field(default_factory=Maintenance)
     sources: dict[Annotated[str, Field(pattern=SOURCE_NAME)], SourceSettings] = Field(
         default_factory=dict
     )
+    settle_s: float = Field(default=2.0, ge=0, le=3600)
     retrieval_dir: Path | None = None
 
     @field_validator("catalog")

@@ -40,6 +40,7 @@ class Transaction:
         scope: Sequence[str],
         *,
         skip_unchanged: bool = True,
+        compared: Sequence[str] = (),
     ) -> int:
         """Replace all rows that share their scope with the rows given.
 
@@ -54,6 +55,8 @@ class Transaction:
         skip_unchanged : bool
             Leave a scope alone if its rows differ in volatile columns (run, times) at most, so
             that running again changes nothing.
+        compared : sequence of str
+            Volatile columns that count as a change all the same.
 
         Returns
         -------
@@ -73,7 +76,7 @@ class Transaction:
         self._stage(incoming)
         if self._has_scope(declared, scope):
             if skip_unchanged:
-                self._drop_unchanged(declared, scope)
+                self._drop_unchanged(declared, scope, compared)
             self._cursor.execute(
                 f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {_INCOMING} AS i "  # noqa: S608
                 f"WHERE {_same(scope, 'i', table)})"
@@ -153,8 +156,9 @@ class Transaction:
         self._cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_INCOMING} AS FROM {_OFFERED}")
         self._cursor.unregister(_OFFERED)
 
-    def _drop_unchanged(self, table: Table, scope: Sequence[str]) -> None:
-        compared = ", ".join(c.name for c in table.fields if not c.volatile or c.name in table.key)
+    def _drop_unchanged(self, table: Table, scope: Sequence[str], also: Sequence[str]) -> None:
+        counting = {*table.key, *also}
+        compared = ", ".join(c.name for c in table.fields if not c.volatile or c.name in counting)
         scoped = ", ".join(scope)
         present = (
             f"SELECT {compared} FROM {table.name} WHERE EXISTS "  # noqa: S608

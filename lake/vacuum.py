@@ -12,7 +12,7 @@ import duckdb
 
 from lake.catalog import WRITER
 from lake.snapshots import pins
-from lake.verify import live_paths
+from lake.table_files import live_volumes
 from lake.volumes import stores
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ def vacuum(lk: Lake, *, grace: timedelta = DEFAULT_GRACE) -> Vacuumed:
     with lk.maintenance() as cursor:
         limit = time.time() - grace.total_seconds()
         present = list(stores.list_volumes(lk.volumes_root))  # before the catalog is asked
-        live = live_paths(lk)
+        live = live_volumes(lk)
         doomed = [
             path
             for path, changed, finished in present
             if changed < limit and not (finished and path in live)
         ]
-        for path in doomed:
-            stores.discard(lk.volumes_root, path)
+        # A run may have found one meanwhile that an earlier run left, and be about to publish it.
+        doomed = [p for p in doomed if stores.discard(lk.volumes_root, p, before=limit)]
         older = f"older_than => now() - to_seconds({grace.total_seconds()})"
         files = [
             str(row[0])

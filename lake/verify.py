@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from lake.snapshots import pins
+from lake.table_files import (
+    TableFile,
+    expected_names,
+    file_digest,
+    files_on_disk,
+    live_volumes,
+    table_files,
+)
 from lake.volumes import stores
 from lake.volumes.read import volume_digest
 from schemas.errors import NotFoundInLakeError, StorageError
-from schemas.tables import STORED
 
 if TYPE_CHECKING:
     from lake.lake import Lake
+
+_RESTORE: Final = "restore it from a backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,8 @@ class Problem:
     ----------
     kind : str
         ``missing_volume``, ``damaged_volume``, ``digest_mismatch``, ``orphan_volume``,
-        ``unfinished_volume``, ``missing_file`` or ``wrong_size``.
+        ``unfinished_volume``; of table files ``missing_file``, ``wrong_size``, ``damaged_file``,
+        ``orphan_file``; or ``unreadable_table``.
     subject : str
         Path of the volume or file.
     detail : str
@@ -48,32 +58,20 @@ def verify(lk: Lake, *, deep: bool = True) -> list[Problem]:
     lk : Lake
         The lake.
     deep : bool
-        Read every volume of the present state and compare its digest (otherwise only whether it
-        is there).
+        Read every volume of the present state and every table file of any snapshot, and compare
+        digests (otherwise only whether they are there, and the size of files).
 
     Returns
     -------
     list of Problem
         Empty if all is well.
     """
-    return [*_files(lk), *_volumes(lk, deep=deep), *_strays(lk)]
-
-
-def live_paths(lk: Lake) -> set[str]:
-    """Paths of the volumes that any snapshot of the lake refers to."""
-    found: set[str] = set()
-    for snapshot in lk.snapshots():
-        found.update(_paths_at(lk, snapshot.snapshot_id))
-    return found
-
-
-def _paths_at(lk: Lake, snapshot: int) -> set[str]:
-    if snapshot == 0:  # the empty catalog, before it had tables
-        return set()
-    rows = lk.internal_rows(
-        f"SELECT DISTINCT volume_path FROM main.volumes AT (VERSION => {int(snapshot)})"  # noqa: S608
-    )
-    return {str(path) for (path,) in rows}
+    problems = [*_files(lk, deep=deep), *_stray_files(lk)]
+    try:
+        return [*problems, *_volumes(lk, deep=deep), *_strays(lk)]
+    except duckdb.Error as error:
+        detail = f"cannot be read ({type(error).__name__}), so volumes were not looked at"
+        return [*problems, Problem("unreadable_table", "volumes", detail)]
 
 
 def _volumes(lk: Lake, *, deep: bool) -> Iterator[Problem]:
@@ -105,7 +103,7 @@ def _volume_problem(root: str, path: str, expected: str, *, deep: bool) -> Probl
 
 def _strays(lk: Lake) -> Iterator[Problem]:
     present = list(stores.list_volumes(lk.volumes_root))  # before the catalog is asked
-    live = live_paths(lk)
+    live = live_volumes(lk)
     for path, _, finished in present:
         if not finished:
             yield Problem("unfinished_volume", path, "left by a process that died; run vacuum")
@@ -113,29 +111,43 @@ def _strays(lk: Lake) -> Iterator[Problem]:
             yield Problem("orphan_volume", path, "no snapshot refers to it; run vacuum")
 
 
-def _files(lk: Lake) -> Iterator[Problem]:
-    wanted: dict[str, int] = {}
-    for number in {lk.snapshot, *(p.snapshot_id for p in pins(lk))}:
-        for table in STORED:
-            with suppress(duckdb.CatalogException):  # the table is younger than the snapshot
-                wanted.update(_table_files(lk, table.name, number))
-    for name, size in sorted(wanted.items()):
-        if "://" in name:
-            continue
-        path = Path(name)
-        if not path.is_file():
-            yield Problem("missing_file", name, "a table has lost rows; restore it from a backup")
-        elif path.stat().st_size != size:
-            yield Problem("wrong_size", name, f"expected {size} bytes, found {path.stat().st_size}")
+def _stray_files(lk: Lake) -> Iterator[Problem]:
+    present = files_on_disk(lk)  # before the catalog is asked
+    expected = expected_names(lk)
+    for path in present:
+        if path.name not in expected:
+            yield Problem("orphan_file", str(path), "no snapshot refers to it; run vacuum")
 
 
-def _table_files(lk: Lake, table: str, snapshot: int) -> dict[str, int]:
-    rows = lk.internal_rows(
-        "SELECT data_file, data_file_size_bytes, delete_file, delete_file_size_bytes "  # noqa: S608
-        f"FROM ducklake_list_files('lake', '{table}', schema => 'main', "
-        f"snapshot_version => {int(snapshot)})"
+def _files(lk: Lake, *, deep: bool) -> Iterator[Problem]:
+    for file in table_files(lk):
+        problem = _file_problem(file, deep=deep) if file.is_local else None
+        if problem is not None:
+            yield problem
+
+
+def _file_problem(file: TableFile, *, deep: bool) -> Problem | None:
+    path = Path(file.path)
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return Problem("missing_file", file.path, f"table {file.table} lost rows; {_RESTORE}")
+    if size != file.size_bytes:
+        detail = f"expected {file.size_bytes} bytes, found {size}; {_RESTORE}"
+        return Problem("wrong_size", file.path, detail)
+    if not deep or _is_whole(file, path):
+        return None
+    return Problem(
+        "damaged_file", file.path, f"table {file.table}: not what was written; {_RESTORE}"
     )
-    pairs = [(data, size) for data, size, _, _ in rows] + [
-        (gone, size) for _, _, gone, size in rows
-    ]
-    return {str(name): int(str(size)) for name, size in pairs if name is not None}
+
+
+def _is_whole(file: TableFile, path: Path) -> bool:
+    """Compare with the digest, or where none has been taken yet read it all and count."""
+    if file.sha256 is not None:
+        return file_digest(path) == file.sha256
+    try:
+        batches = pq.ParquetFile(path).iter_batches()
+        return bool(sum(batch.num_rows for batch in batches) == file.n_rows)
+    except (OSError, pa.ArrowException):
+        return False

@@ -17,6 +17,7 @@ import duckdb
 
 from lake import catalog, locks
 from lake.catalog import WRITER, quoted
+from lake.durable import synchronise
 from lake.folder import LakeFolder
 from lake.transactions import Transaction
 from schemas.errors import ConflictError, StorageError
@@ -82,6 +83,7 @@ class Writer:
                 cursor.execute("BEGIN")
                 transaction = Transaction(cursor)
                 yield transaction
+                self._synchronise(transaction)
                 _finish(cursor, transaction, info)
             except BaseException:
                 with suppress(duckdb.Error):  # a failed COMMIT has rolled back already
@@ -106,6 +108,22 @@ class Writer:
                 attempt += 1
             else:
                 return result
+
+    def _synchronise(self, transaction: Transaction) -> None:
+        """Bring volumes and Parquet files to the disk before the catalog speaks of them.
+
+        The catalog itself is brought there by its database; DuckDB does not do so with what it
+        writes, and a power cut would leave rows that point at empty files.
+        """
+        if not transaction.changed:
+            return
+        try:
+            synchronise([self._folder.tables_root, self._folder.volumes_root])
+        except OSError as error:
+            raise StorageError(
+                f"the lake's disk does not take what was written: {error.strerror}; check free "
+                "space and the disk. Nothing was committed."
+            ) from error
 
     def _attach(self, cursor: duckdb.DuckDBPyConnection) -> None:
         if not self._attached:

@@ -52,6 +52,12 @@ class StorageError(TracerlakeError, OSError):
     kind = "storage"
 
 
+class AccountingError(TracerlakeError, RuntimeError):
+    """Objects that were listed and outcomes that were counted do not add up: a fault of ours."""
+
+    kind = "accounting"
+
+
 class ClusterError(TracerlakeError, ConnectionError):
     """The Dask cluster does not answer, or lost the work for good."""
 

@@ -21,7 +21,9 @@ class Outcome(StrEnum):
 #: Quarantine: the object should have been usable and is not.
 QUARANTINE_REASONS: Final[dict[str, str]] = {
     "unreadable": "The file could not be opened or read; check permissions and the medium.",
-    "series_incomplete": "Earlier objects of this series are no longer where they were, so it was not converted again; bring them back, or send the whole series.",
+    "still_being_written": "The object changed while it was looked at, so somebody is still writing it; the next run asks for it again.",
+    "series_incomplete": "Other objects of this series could not be had (gone from where they were, unreadable, still being written), so it was not converted; the next run tries again.",
+    "overtaken": "Another run took in other objects of this series at the same time; the next run puts them together.",
     "source_unavailable": "The source did not deliver the object; the next run asks for it again.",
     "not_parseable": "The file claims to be DICOM but its data set cannot be parsed; export it again.",
     "truncated": "The file ends before its data do; export or transfer it again.",
@@ -69,6 +71,12 @@ REASON_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     "unsupported_object": ("SOPClassUID",),
     "pseudonym_missing": ("PatientID", "IssuerOfPatientID"),
 }
+
+#: Reasons that may pass by themselves: the next run asks for the object again although its size and
+#: time are known, and a series of which an object ended so is not converted in part.
+PASSING_REASONS: Final = frozenset(
+    {"unreadable", "source_unavailable", "still_being_written", "series_incomplete", "overtaken"}
+)
 
 #: Ignored: the object is fine and none of our business.
 IGNORED_KINDS: Final[dict[str, str]] = {

@@ -48,6 +48,10 @@ class ScannedObject:
         ``image``, ``planar``, ``contours``, ``segmentation``, ``report`` or ``value_map``.
     instance_number : int or None
         Usually along the slices: objects read in this order need not be sorted afterwards.
+    used_digest : str or None
+        Digest of the content that the lake uses under this SOP Instance UID; None: of none.
+    is_used : bool
+        That content came from this very place.
     """
 
     ref: ObjectRef
@@ -61,6 +65,8 @@ class ScannedObject:
     content_blake3: str | None = None
     instance_number: int | None = None
     attributes: tuple[str, ...] = ()
+    used_digest: str | None = None
+    is_used: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +77,16 @@ class SeriesGroup:
     ----------
     default_issuer : str
         Who issued the patient ID where the objects do not say; of the source.
+    is_known : bool
+        The lake uses content under every one of these SOP Instance UIDs: the objects are held
+        against it, and nothing is converted.
     """
 
     series_instance_uid: str
     kind: str
     objects: tuple[ScannedObject, ...]
     default_issuer: str = ""
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,8 @@ class ConvertedSeries:
         ``findings``. Without run columns: the flow adds them.
     raw, masks : tuple
         Volumes to write; `rows` do not mention them yet.
+    leaves_series : bool
+        What the lake has of the series stays as it is; `rows` hold only ``files``.
     identity : mapping
         For the key holder's re-identification table only: patient_key, patient_id, issuer and
         the original and pseudonymised UIDs. Never written to the lake, never logged.
@@ -142,4 +154,5 @@ class ConvertedSeries:
     rows: Mapping[str, list[Row]] = field(default_factory=dict)
     raw: tuple[RawVolume, ...] = ()
     masks: tuple[MaskVolume, ...] = ()
+    leaves_series: bool = False
     identity: Mapping[str, str] = field(default_factory=dict)

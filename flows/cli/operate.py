@@ -1,4 +1,4 @@
-"""Commands that keep a lake running: `serve`, `report`, `snapshots`, `verify`, `vacuum`."""
+"""Commands that keep a lake running: serving, reports, snapshots, checks, maintenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flows.cli.options import (
     SelectionOptions,
     with_groups,
 )
-from flows.cli.run import WatchedSources
+from flows.cli.run import WatchedSources, require_lake, show_counts
 from flows.cli.terminal import console, error_console, progress_bars
 from schemas.errors import InvalidInputError
 
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command()(snapshots)
     app.command()(verify)
     app.command()(vacuum)
+    app.command()(maintain)
 
 
 def serve(
@@ -113,12 +114,10 @@ def verify(location: Location) -> None:
     console().print("clean", highlight=False)
 
 
-def vacuum(
-    location: Location,
-    grace_hours: Annotated[
-        float, typer.Option(min=0, help="Spare volumes written more recently.")
-    ] = 24.0,
-) -> None:
+GraceHours = Annotated[float, typer.Option(min=0, help="Spare what was written more recently.")]
+
+
+def vacuum(location: Location, grace_hours: GraceHours = 24.0) -> None:
     """Remove volumes that no snapshot refers to."""
     import lake
     from lake.vacuum import vacuum as clean
@@ -130,3 +129,13 @@ def vacuum(
         "that no snapshot refers to",
         highlight=False,
     )
+
+
+def maintain(location: Location, grace_hours: GraceHours = 24.0) -> None:
+    """Expire old snapshots, merge small files, remove orphans; the nightly run does it too."""
+    require_lake(location)
+    with progress_bars():
+        from flows.maintenance import maintain as flow
+
+        done = flow(str(location.resolve()), grace=timedelta(hours=grace_hours))
+    show_counts("Maintenance", done)

@@ -47,7 +47,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Take everything new or changed at the sources into the lake."""
-    _require_lake(location)
+    require_lake(location)
     wanted = selection.as_parameter()
     places = _places(location, sources)
     with progress_bars():
@@ -62,7 +62,7 @@ def ingest(
             issuer=issuer,
             selection=wanted,
         )
-    _show_counts("Input objects", counts)
+    show_counts("Input objects", counts)
     if counts["n_files"] == counts["n_ignored"]:
         error_console().print(
             "no DICOM objects that tracerlake reads were found there, all were ignored; see "
@@ -73,14 +73,14 @@ def ingest(
 
 def ingest_clinical(location: Location, clinical: ClinicalOptions) -> None:
     """Take clinical data (REDCap CSV, FHIR NDJSON) into the lake."""
-    _require_lake(location)
+    require_lake(location)
     if not clinical.redcap and not clinical.fhir:
         raise InvalidInputError("nothing to take in; give --redcap FILE or --fhir FILE")
     with progress_bars():
         from flows.clinical import ingest_clinical as flow
 
         counts = flow(str(location.resolve()), **clinical.as_parameters())
-    _show_counts("Clinical records", counts)
+    show_counts("Clinical records", counts)
 
 
 def standardise(
@@ -90,7 +90,7 @@ def standardise(
     ct_profile: CtProfileName = "ct-4mm/1",
 ) -> None:
     """Bring raw volumes to the standard grid, in SUV where SUV can be had."""
-    _require_lake(location)
+    require_lake(location)
     with progress_bars():
         from flows.standardise import standardise as flow
 
@@ -101,7 +101,7 @@ def standardise(
             dask_address=cluster.dask,
             workers=cluster.workers,
         )
-    _show_counts("Standard volumes", counts)
+    show_counts("Standard volumes", counts)
 
 
 def features(
@@ -110,7 +110,7 @@ def features(
     profile: FeatureProfileName = "pet-fbs-0.25/1",
 ) -> None:
     """Draw and measure ROIs: masks that came with the images, or an SUV threshold."""
-    _require_lake(location)
+    require_lake(location)
     with progress_bars():
         from flows.features import extract_features as flow
 
@@ -120,7 +120,7 @@ def features(
             dask_address=cluster.dask,
             workers=cluster.workers,
         )
-    _show_counts("ROIs", counts)
+    show_counts("ROIs", counts)
 
 
 def harmonise(
@@ -133,7 +133,7 @@ def harmonise(
     reference: Annotated[str | None, typer.Option(help="Centre that stays as it is.")] = None,
 ) -> None:
     """Make the features of all centres comparable (ComBat)."""
-    _require_lake(location)
+    require_lake(location)
     with progress_bars():
         from flows.harmonise import harmonise as flow
 
@@ -144,7 +144,7 @@ def harmonise(
             covariates=covariate,
             reference_batch=reference,
         )
-    _show_counts("Harmonised values", result)
+    show_counts("Harmonised values", result)
 
 
 def nightly(
@@ -155,7 +155,7 @@ def nightly(
     source: WatchedSources = None,
 ) -> None:
     """Run everything in order: ingest, clinical, standardise, features, harmonise, report."""
-    _require_lake(location)
+    require_lake(location)
     wanted = selection.as_parameter()
     places = _places(location, source or [])
     with progress_bars():
@@ -170,11 +170,11 @@ def nightly(
             **clinical.as_parameters(),
         )
     for title, counts in summary["stages"].items():
-        _show_counts(title, counts)
+        show_counts(title, counts)
     console().print(f"Report: {summary['report']}", highlight=False, soft_wrap=True)
 
 
-def _require_lake(location: Path) -> None:
+def require_lake(location: Path) -> None:
     """Say what is wrong with the lake before Prefect starts."""
     import lake
 
@@ -188,7 +188,8 @@ def _places(location: Path, sources: list[Path]) -> list[str]:
     return resolve_places(location, sources)
 
 
-def _show_counts(title: str, counts: Mapping[str, object]) -> None:
+def show_counts(title: str, counts: Mapping[str, object]) -> None:
+    """Show what a flow counted as a table."""
     table = RichTable(title=title, header_style="bold", title_justify="left")
     table.add_column("what")
     table.add_column("number", justify="right")

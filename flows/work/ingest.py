@@ -14,6 +14,7 @@ from tasks.findings.protocol import protocol_findings
 from tasks.ingest.convert import Limits, convert_series
 from tasks.sources.reading import ObjectReader
 from tasks.sources.retrieved import Connections
+from tasks.sources.settled import SettledReader
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,17 @@ class IngestContext:
 
 @dataclass(frozen=True)
 class StoredSeries:
-    """Rows of a converted series whose volumes are on disk but not yet published."""
+    """Rows of a converted series whose volumes are on disk but not yet published.
+
+    Parameters
+    ----------
+    leaves_series : bool
+        What the lake has of the series stays as it is; `rows` hold only ``files``.
+    """
 
     series_instance_uid: str
     rows: Mapping[str, list[Row]]
+    leaves_series: bool = False
     identity: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -70,7 +78,7 @@ def convert_and_store(context: IngestContext, group: SeriesGroup) -> StoredSerie
     with ObjectReader(context.connections) as reader:
         converted = convert_series(
             group,
-            reader=reader,
+            reader=SettledReader(reader, (item.ref for item in group.objects)),
             pseudonymiser=context.pseudonymiser,
             limits=context.limits,
             deidentify=context.deidentify,
@@ -90,7 +98,7 @@ def _store(context: IngestContext, converted: ConvertedSeries) -> StoredSeries:
         _link_segments(rows.get("segments", []), mask.attributes.get("segment_numbers"), row)
         volumes.append(row)
     rows["volumes"] = volumes
-    return StoredSeries(uid, rows, converted.identity)
+    return StoredSeries(uid, rows, converted.leaves_series, converted.identity)
 
 
 def _protocol_findings(rows: Mapping[str, list[Row]], volumes: list[Row]) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import shutil
@@ -83,13 +84,30 @@ def touch(root: str, path: str) -> None:
         os.utime(local_root(root) / path)
 
 
-def discard(root: str, path: str) -> None:
-    """Remove a volume; it disappears in one step and is then deleted file by file."""
+def discard(root: str, path: str, *, before: float = math.inf) -> bool:
+    """Remove a volume; it disappears in one step and is then deleted file by file.
+
+    Parameters
+    ----------
+    root, path : str
+        Which.
+    before : float
+        Leave it if it was changed or touched at this time (s since 1970) or later.
+
+    Returns
+    -------
+    bool
+        False if it was left, or has gone already.
+    """
     target = local_root(root) / path
     doomed = target.with_name(f"{target.name}{UNFINISHED}{secrets.token_hex(8)}")
     with _storage_errors(path), contextlib.suppress(FileNotFoundError):
+        if target.stat().st_mtime >= before:
+            return False
         target.rename(doomed)
         shutil.rmtree(doomed)
+        return True
+    return False
 
 
 def stored_bytes(root: str, path: str) -> int:

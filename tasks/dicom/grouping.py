@@ -19,8 +19,9 @@ def group_series(scanned: Iterable[ScannedObject]) -> list[SeriesGroup]:
     Returns
     -------
     list of SeriesGroup
-        Sorted by series; objects by instance number, SOP Instance UID, then place. The kind is that
-        of most objects (`convert_series` quarantines the others).
+        Sorted by series; objects by instance number, SOP Instance UID, whether the lake uses this
+        very object, then place. The kind is that of most objects (`convert_series` quarantines the
+        others).
     """
     series: dict[str, list[ScannedObject]] = defaultdict(list)
     for item in scanned:
@@ -36,5 +37,6 @@ def _group(uid: str, objects: list[ScannedObject]) -> SeriesGroup:
     return SeriesGroup(uid, kind, tuple(ordered))
 
 
-def _place(item: ScannedObject) -> tuple[int, str, str]:
-    return item.instance_number or 0, item.sop_instance_uid or "", item.ref.uri
+def _place(item: ScannedObject) -> tuple[int, str, bool, str]:
+    uid = item.sop_instance_uid or ""
+    return item.instance_number or 0, uid, not item.is_used, item.ref.uri

@@ -15,7 +15,7 @@ from tasks.ingest.context import Context, Conversion
 from tasks.ingest.contour_set import convert_contours
 from tasks.ingest.image import convert_image
 from tasks.ingest.limits import Limits
-from tasks.ingest.load import LoadedObject, WholeReader, load_objects
+from tasks.ingest.load import LoadedObject, WholeReader, compare_objects, load_objects
 from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.parametric import convert_parametric
 from tasks.ingest.planar import convert_planar
@@ -66,7 +66,8 @@ def convert_series(
     -------
     ConvertedSeries
         Every object of the group has one row in ``files``. If the series cannot be used as a whole,
-        that is the only table, and each object carries the reason.
+        that is the only table, and each object carries the reason. The same if objects cannot be
+        had now, or were only held against what the lake uses; ``leaves_series`` then says so.
     """
     context = Context(pseudonymiser, limits, deidentify, group.default_issuer)
     book = OutcomeBook(group)
@@ -78,6 +79,7 @@ def convert_series(
         rows=rows,
         raw=made.raw,
         masks=made.masks,
+        leaves_series=book.leaves_series,
         identity=_with_issuer(made.identity, group.default_issuer),
     )
 
@@ -93,19 +95,29 @@ def _convert(
     group: SeriesGroup, reader: WholeReader, context: Context, book: OutcomeBook
 ) -> Conversion:
     try:
-        objects = load_objects(group, reader, context.limits, book)
-        with quiet_pydicom():
-            made = _CONVERTERS[group.kind](objects, context, book)
+        made = _made(group, reader, context, book)
     except RejectedObjectError as error:
         book.reject_rest(error)
         return Conversion({})
     except MemoryError:
         raise  # the worker is at fault, not the series: another try may succeed
     except Exception as error:  # noqa: BLE001 - one series must not stop a run of thousands
+        book.leaves_series = True  # a fault of ours takes nothing away
         book.reject_rest(RejectedObjectError("internal_error", _where(error)))
         return Conversion({})
     book.ingest_rest()
     return made
+
+
+def _made(
+    group: SeriesGroup, reader: WholeReader, context: Context, book: OutcomeBook
+) -> Conversion:
+    if group.is_known:
+        compare_objects(group, reader, context.limits, book)
+        return Conversion({})
+    objects = load_objects(group, reader, context.limits, book)
+    with quiet_pydicom():
+        return _CONVERTERS[group.kind](objects, context, book)
 
 
 def _where(error: Exception) -> str:

@@ -13,6 +13,7 @@ from tasks.findings.row import finding_row
 _SOURCE: Final = "tracerlake ingestion rules"
 #: Stacks that lean less than this are as straight as header values are exact.
 _TILT_DEGREES: Final = 0.06
+CONFLICT_RULE: Final = "ingest.conflicting_duplicate"
 
 
 def series_finding(
@@ -50,13 +51,15 @@ def partial_series_findings(
     series : Row
         Its row.
     rejected : mapping
-        Reason code to number of objects that were quarantined.
+        Reason code to number of objects that were quarantined. Conflicting ones do not count: the
+        volume holds another object in their place (see `conflict_finding`).
     n_declared : int or None
         Number of Slices (0054,0081).
     n_used : int
         Slices of the volume.
     """
     rows = []
+    rejected = {code: n for code, n in rejected.items() if code != "conflicting_duplicate"}
     if rejected:
         text = ", ".join(f"{n} {code}" for code, n in sorted(rejected.items()))
         rows.append(
@@ -131,3 +134,22 @@ def stack_findings(series: Row, stacks: Sequence[tuple[Geometry, str | None]]) -
             )
         )  # fmt: skip
     return rows
+
+
+def conflict_finding(series: Row, n_objects: int) -> Row:
+    """Note that other content came under SOP Instance UIDs that a series uses.
+
+    Parameters
+    ----------
+    series : Row
+        ``series_instance_uid``, ``patient_key`` and ``centre`` suffice.
+    n_objects : int
+        Objects in quarantine for it.
+    """
+    return series_finding(
+        series, CONFLICT_RULE, "warn",
+        f"{n_objects} objects came with other content under a SOP Instance UID of this series. "
+        "What came first is used; find out which one is right.",
+        observed_value=float(n_objects), limit_text="0 objects",
+        source="DICOM PS3.5 section 9: a UID identifies one object",
+    )  # fmt: skip

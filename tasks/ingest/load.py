@@ -8,7 +8,9 @@ from typing import Protocol
 
 from schemas.digests import blake3_hex
 from schemas.errors import RejectedObjectError
+from schemas.reasons import PASSING_REASONS
 from schemas.records import ScannedObject, SeriesGroup
+from tasks.dicom.encoding import read_layout
 from tasks.ingest.limits import Limits
 from tasks.ingest.outcomes import OutcomeBook
 
@@ -32,7 +34,7 @@ class LoadedObject:
     data : bytes
         The content.
     digest : str
-        Of the content; see `schemas.digests`.
+        Of the content; see `content_digest`.
     """
 
     item: ScannedObject
@@ -52,7 +54,8 @@ def load_objects(
     Parameters
     ----------
     group : SeriesGroup
-        In its stable order: the first of several objects with one SOP Instance UID is kept.
+        In its stable order: the first of several objects with one SOP Instance UID is kept, unless
+        the lake uses content under that UID already, which then stays.
     reader : WholeReader
         Reads the bytes.
     limits : Limits
@@ -64,34 +67,97 @@ def load_objects(
     ------
     LoadedObject
         At most one for each SOP Instance UID, in the order of the group.
+
+    Raises
+    ------
+    RejectedObjectError
+        ``series_incomplete`` if an object cannot be read now but may be later, or if content that
+        the lake uses is no longer there: a part must not take the place of the whole.
     """
     kept: dict[str, str] = {}
     for item in group.objects:
-        try:
-            data = reader.read(item.ref.uri, limits.max_object_bytes)
-        except RejectedObjectError as error:
-            book.reject(item, error)
-            continue
-        loaded = LoadedObject(item, data, blake3_hex([data]))
-        book.note_digest(item, loaded.digest)
-        if item.kind != group.kind:
-            book.reject(
-                item,
-                RejectedObjectError(
-                    "invalid_attribute", f"{item.kind} in a series of kind {group.kind}"
-                ),
-            )
-            continue
-        uid = item.sop_instance_uid or item.ref.uri
-        if uid not in kept:
-            kept[uid] = loaded.digest
+        loaded = _load(item, reader, limits, book)
+        if loaded is not None and not _is_put_aside(loaded, group.kind, kept, book):
+            kept[_uid(item)] = loaded.digest
             yield loaded
-        elif kept[uid] == loaded.digest:
-            book.duplicate(item)
-        else:
-            book.reject(
-                item,
-                RejectedObjectError(
-                    "conflicting_duplicate", "another object of the series has this UID"
-                ),
-            )
+    used = {_uid(item): item.used_digest for item in group.objects if item.used_digest}
+    if gone := sum(kept.get(uid) != digest for uid, digest in used.items()):
+        book.leaves_series = True
+        detail = f"{gone} objects hold other content than the lake uses, and the first is gone"
+        raise RejectedObjectError("series_incomplete", detail)
+
+
+def compare_objects(
+    group: SeriesGroup, reader: WholeReader, limits: Limits, book: OutcomeBook
+) -> None:
+    """Hold objects against the content that the lake uses under the same SOP Instance UIDs.
+
+    Every one ends as ``duplicate`` or ``conflicting_duplicate`` (or unreadable); one that the lake
+    itself was made from, and whose content is as it was, stays ``ingested``.
+    """
+    book.leaves_series = True
+    for item in group.objects:
+        try:
+            loaded = _load(item, reader, limits, book)
+        except RejectedObjectError:
+            continue  # its own outcome is noted; the others do not depend on it
+        if loaded is None or _is_put_aside(loaded, group.kind, {}, book) or item.is_used:
+            continue
+        book.duplicate(item)
+
+
+def content_digest(data: bytes) -> str:
+    """Digest of a data set as it is encoded, without preamble and file meta information.
+
+    Archives write the file meta information anew (PS3.10 section 7.1: it says who wrote the file),
+    so two copies of an object differ there and nowhere else.
+
+    Examples
+    --------
+    >>> content_digest(b"no DICOM")[:8]
+    '726702ef'
+    """
+    layout = read_layout(data)
+    start = 0 if layout is None else layout.start
+    return blake3_hex([memoryview(data)[start:]])
+
+
+def _load(
+    item: ScannedObject, reader: WholeReader, limits: Limits, book: OutcomeBook
+) -> LoadedObject | None:
+    try:
+        data = reader.read(item.ref.uri, limits.max_object_bytes)
+    except RejectedObjectError as error:
+        book.reject(item, error)
+        if error.reason_code not in PASSING_REASONS:
+            return None
+        book.leaves_series = True
+        raise RejectedObjectError(
+            "series_incomplete", "an object of it could not be read"
+        ) from None
+    loaded = LoadedObject(item, data, content_digest(data))
+    book.note_digest(item, loaded.digest)
+    return loaded
+
+
+def _is_put_aside(loaded: LoadedObject, kind: str, kept: dict[str, str], book: OutcomeBook) -> bool:
+    """Settle an object of another kind, one that came before, and one in conflict."""
+    item = loaded.item
+    if item.kind != kind:
+        detail = f"{item.kind} in a series of kind {kind}"
+        book.reject(item, RejectedObjectError("invalid_attribute", detail))
+        return True
+    known = item.used_digest or kept.get(_uid(item))
+    if known is not None and known != loaded.digest:
+        detail = "the lake uses" if item.used_digest else "another object of the series has"
+        error = RejectedObjectError("conflicting_duplicate", f"{detail} other content of this UID")
+        book.reject(item, error)
+        return True
+    if _uid(item) in kept:
+        book.duplicate(item)
+        return True
+    return False
+
+
+def _uid(item: ScannedObject) -> str:
+    return item.sop_instance_uid or item.ref.uri

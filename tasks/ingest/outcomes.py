@@ -133,9 +133,12 @@ class OutcomeBook:
     ----------
     group : SeriesGroup
         The objects.
+    leaves_series : bool
+        What the lake has of the series is to stay as it is.
     """
 
     group: SeriesGroup
+    leaves_series: bool = False
     _verdicts: dict[str, _Verdict] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
     _frames_left_out: dict[str, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from pydantic import BaseModel
 
-from lake.settings import LakeSettings, Limits, Retry, make_settings
+from lake.settings import LakeSettings, Limits, Maintenance, Retry, make_settings
 from schemas.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,7 +78,11 @@ def test_settings_page_names_every_key_with_its_default() -> None:
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|", page, flags=re.MULTILINE))
     settings = make_settings({"lake_id": "0123456789abcdef"})
-    groups: dict[str, type[BaseModel]] = {"limits": Limits, "retry": Retry}
+    groups: dict[str, type[BaseModel]] = {
+        "limits": Limits,
+        "retry": Retry,
+        "maintenance": Maintenance,
+    }
     expected: dict[str, object] = {}
     for name in LakeSettings.model_fields:
         if name in groups:

@@ -80,6 +80,13 @@ def test_a_job_that_kills_its_worker_twice_is_given_up() -> None:
     assert [done[n].result for n in (0, 1, 3, 4, 5)] == [0, 1, 3, 4, 5]
 
 
+def test_jobs_that_waited_behind_a_killer_are_not_given_up() -> None:
+    with open_cluster(workers=1) as own:
+        done = {d.job: d for d in stream(own, die_on_two, range(8), per_worker=8)}
+    assert {n for n, d in done.items() if d.error is not None} == {2}
+    assert [done[n].result for n in (0, 1, 3, 4, 5, 6, 7)] == [0, 1, 3, 4, 5, 6, 7]
+
+
 def test_an_address_that_does_not_answer_says_what_to_do() -> None:
     with pytest.raises(ClusterError, match="dask scheduler"), open_cluster("tcp://127.0.0.1:9"):
         pass
