@@ -82,6 +82,9 @@ SELECT v.volume_path, s.modality, s.patient_key, s.centre, v.series_instance_uid
   v.shape_x, v.part_index
 FROM volumes v JOIN series s USING (series_instance_uid)
 WHERE v.run_id = $run AND v.zone = 'raw'
+  -- Secondary Capture may show who the patient is
+  AND NOT starts_with(coalesce(s.sop_class_uid, ''), '1.2.840.10008.5.1.4.1.1.7.')
+  AND s.sop_class_uid IS DISTINCT FROM '1.2.840.10008.5.1.4.1.1.7'
 ORDER BY s.modality NOT IN ('PT', 'NM'), s.centre, s.patient_key, v.volume_id
 LIMIT $limit
 """

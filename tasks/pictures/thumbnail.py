@@ -105,6 +105,28 @@ def planes_thumbnail(flat: Flat, geometry: Geometry, value_unit: str) -> bytes:
     return _montage([views[v] for v in ("axial", "coronal", "sagittal")], low=low, high=high)
 
 
+def planar_thumbnail(frames: NDArray[Any], pixel_mm: tuple[float, float], value_unit: str) -> bytes:
+    """Projections of a gamma camera side by side, in inverse grey, as they are stored.
+
+    Parameters
+    ----------
+    frames : ndarray, (n, y, x)
+        One picture each, such as from the front and from the back.
+    pixel_mm : tuple of float
+        Distance between rows, between columns.
+    value_unit : str
+        Shown up to a high percentile of all frames.
+
+    Returns
+    -------
+    bytes
+        PNG, 8 bit grey.
+    """
+    clean = np.nan_to_num(np.asarray(frames, dtype=np.float64), posinf=0.0, neginf=0.0)
+    shown = [_View(frame, *pixel_mm) for frame in clean]
+    return _montage(shown, low=upper_limit(clean, value_unit), high=0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class _View:
     """A picture: row 0 on top, mm per pixel."""

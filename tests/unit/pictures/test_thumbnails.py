@@ -15,6 +15,7 @@ from schemas.geometry import FloatArray, Geometry
 from tasks.pictures.thumbnail import (
     Flat,
     emission_thumbnail,
+    planar_thumbnail,
     planes_thumbnail,
     projections,
 )
@@ -98,3 +99,17 @@ def test_empty_and_thin_volumes_still_give_a_picture(fill: float) -> None:
             height, width = grey(png).shape
             assert 1 <= height <= 200
             assert 1 <= width <= 320
+
+
+def test_planar_frames_stand_side_by_side_as_stored() -> None:
+    """Hot at the top left of the first frame, at the bottom right of the second."""
+    frames = np.zeros((2, 40, 20), dtype=np.float32)
+    frames[0, 2:6, 2:6] = frames[1, 34:38, 14:18] = 50.0
+    image = grey(planar_thumbnail(frames, (4.0, 4.0), "CNTS"))
+    assert image.shape == (200, 100 + 6 + 100)
+    rows, columns = np.nonzero(image < 0.1)
+    left = columns < 100
+    assert rows[left].max() < 40
+    assert columns[left].max() < 40
+    assert rows[~left].min() > 160
+    assert columns[~left].min() > 106 + 60
