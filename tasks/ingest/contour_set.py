@@ -15,10 +15,10 @@ from schemas.geometry import FloatArray
 from schemas.records import Row
 from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
-from tasks.dicom.parse import CONTOUR_DATA, parse_complete
-from tasks.dicom.variants import without
+from tasks.dicom.parse import CONTOUR_DATA
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
+from tasks.ingest.documents import read_documents
 from tasks.ingest.findings import partial_series_findings, series_finding
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
@@ -70,23 +70,16 @@ def convert_contours(
     ----------
     DICOM PS3.3 C.8.8.5 and C.8.8.6.
     """
-    regions, used, headers = _Regions(), [], []
-    for loaded in objects:
-        try:
-            dataset = parse_complete(loaded.data, "ROIContourSequence")
-            _add_object(dataset, context, regions)
-        except RejectedObjectError as error:
-            book.reject(loaded.item, error)
-            continue
-        used.append(loaded)
-        headers.append(without(dataset, _BULK))
-    if not used:
-        raise RejectedObjectError("missing_attribute", "no usable structure set in the series")
-    row = common_row(
-        headers[0], context.clean(headers[0]), "contours", [o.digest for o in used], context
+    regions = _Regions()
+    used = read_documents(
+        objects, book, "ROIContourSequence", lambda ds: _add_object(ds, context, regions), _BULK
     )
+    if not used.headers:
+        raise RejectedObjectError("missing_attribute", "no usable structure set in the series")
+    header = used.headers[0]
+    row = common_row(header, context.clean(header), "contours", used.digests, context)
     row["referenced_series_uid"] = _only(regions.references)
-    findings = partial_series_findings(row, book.reasons(), None, len(used))
+    findings = partial_series_findings(row, book.reasons(), None, len(used.headers))
     findings += [
         series_finding(row, "ingest.unusable_contours", "fail", message)
         for message in dict.fromkeys(regions.problems)
@@ -98,7 +91,7 @@ def convert_contours(
             "contours": regions.contours,
             "findings": findings,
         },
-        identity=identity_of(headers[0], row),
+        identity=identity_of(header, row),
     )
 
 

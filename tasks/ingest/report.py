@@ -11,9 +11,8 @@ from schemas.errors import RejectedObjectError
 from schemas.records import Row
 from tasks.deidentify.identity import IdentifierFilter
 from tasks.dicom import values
-from tasks.dicom.parse import parse_complete
-from tasks.dicom.variants import without
 from tasks.ingest.context import Context, Conversion
+from tasks.ingest.documents import read_documents
 from tasks.ingest.findings import partial_series_findings
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
@@ -56,29 +55,23 @@ def convert_report(
     ----------
     DICOM PS3.16 TID 1500 (Measurement Report).
     """
-    rows, used, headers = ReportRows(context), [], []
-    for loaded in objects:
-        try:
-            dataset = parse_complete(loaded.data, "ContentSequence")
-            _add_report(dataset, context, rows)
-        except RejectedObjectError as error:
-            book.reject(loaded.item, error)
-            continue
-        used.append(loaded)
-        headers.append(without(dataset, _BULK))
-    if not used:
+    rows = ReportRows(context)
+    used = read_documents(
+        objects, book, "ContentSequence", lambda ds: _add_report(ds, context, rows), _BULK
+    )
+    if not used.headers:
         raise _no_measurements()
-    digests = [o.digest for o in used]
-    row = common_row(headers[0], context.clean(headers[0]), "report", digests, context)
+    header = used.headers[0]
+    row = common_row(header, context.clean(header), "report", used.digests, context)
     row["referenced_series_uid"] = _only_series(rows.measurements)
     return Conversion(
         rows={
             "series": [row],
             "measurements": rows.measurements,
             "evaluations": rows.evaluations,
-            "findings": partial_series_findings(row, book.reasons(), None, len(used)),
+            "findings": partial_series_findings(row, book.reasons(), None, len(used.headers)),
         },
-        identity=identity_of(headers[0], row),
+        identity=identity_of(header, row),
     )
 
 

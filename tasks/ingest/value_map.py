@@ -13,9 +13,8 @@ from schemas.records import Row
 from tasks.deidentify.descriptors import UNKNOWN_LABEL, clean_label
 from tasks.deidentify.identity import IdentifierFilter
 from tasks.dicom import values
-from tasks.dicom.parse import parse_complete
-from tasks.dicom.variants import without
 from tasks.ingest.context import Context, Conversion
+from tasks.ingest.documents import read_documents
 from tasks.ingest.findings import partial_series_findings
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
@@ -57,20 +56,13 @@ def convert_value_map(
     DICOM PS3.3 A.59 and C.7.6.16.2.11 (Real World Value Mapping Macro).
     """
     maps: list[Row] = []
-    used, headers = [], []
-    for loaded in objects:
-        try:
-            dataset = parse_complete(loaded.data, _MAPPED)
-            maps += _mappings(dataset, context)
-        except RejectedObjectError as error:
-            book.reject(loaded.item, error)
-            continue
-        used.append(loaded)
-        headers.append(without(dataset, _BULK))
-    if not used:
+    used = read_documents(
+        objects, book, _MAPPED, lambda ds: maps.extend(_mappings(ds, context)), _BULK
+    )
+    if not used.headers:
         raise RejectedObjectError("missing_attribute", "no usable value mapping in the series")
-    digests = [o.digest for o in used]
-    row = common_row(headers[0], context.clean(headers[0]), "value_map", digests, context)
+    header = used.headers[0]
+    row = common_row(header, context.clean(header), "value_map", used.digests, context)
     series = {str(m["mapped_series_uid"]) for m in maps if m["mapped_series_uid"]}
     row["referenced_series_uid"] = series.pop() if len(series) == 1 else None
     return Conversion(
@@ -79,9 +71,9 @@ def convert_value_map(
             "real_world_values": [
                 {**m, "mapping_index": index} for index, m in enumerate(maps, start=1)
             ],
-            "findings": partial_series_findings(row, book.reasons(), None, len(used)),
+            "findings": partial_series_findings(row, book.reasons(), None, len(used.headers)),
         },
-        identity=identity_of(headers[0], row),
+        identity=identity_of(header, row),
     )
 
 
