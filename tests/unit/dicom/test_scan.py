@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -11,6 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from schemas.errors import RejectedObjectError
 from schemas.reasons import Outcome
 from schemas.records import ObjectRef, ScannedObject
+from schemas.sources import Selection
 from tasks.dicom.scan import HEAD_BYTES, HeaderScanner, scan_object
 from tests.support.dicom_objects import (
     MemoryReader,
@@ -72,6 +75,26 @@ def test_looking_at_many_finds_what_looking_at_each_finds() -> None:
     refs = [ObjectRef(uri, len(data), 1) for uri, data in reader.objects.items()]
     scanner = HeaderScanner(reader)
     assert [scanner.scan(ref) for ref in refs * 2] == [scan_object(ref, reader) for ref in refs * 2]
+
+
+def test_a_selection_holds_for_objects_like_the_one_before_too() -> None:
+    """Same series but for one header value each: the comparison must not carry it over."""
+    wanted = Selection(modalities=("PT",), descriptions=("*ac*",), since=date(2024, 1, 1))
+    contents, expected = [], []
+    for number, ds in enumerate(pet_series(12)):
+        ds.StudyDate = "20231231" if number == 3 else "20240102"
+        ds.SeriesDescription = "WB NAC" if number == 5 else "WB AC"
+        ds.Modality = "CT" if number == 7 else "PT"
+        if number == 8:
+            del ds.StudyDate
+        contents.append(to_bytes(ds))
+        expected.append("outside_selection" if number in {3, 7, 8} else None)
+    reader = MemoryReader({f"file:///in/{i:03d}": data for i, data in enumerate(contents)})
+    refs = [ObjectRef(uri, len(data), 1) for uri, data in reader.objects.items()]
+    scanner = HeaderScanner(reader, selection=wanted)
+    assert [scanner.scan(ref).reason_code for ref in refs] == expected  # NAC matches *ac* as well
+    exact = HeaderScanner(reader, selection=Selection(descriptions=("wb ac",)))
+    assert [exact.scan(ref).reason_code for ref in refs].index("outside_selection") == 5
 
 
 def test_contours_and_tomogram() -> None:
