@@ -63,6 +63,8 @@ def ingest(
             selection=wanted,
         )
     show_counts("Input objects", counts)
+    report = location.resolve() / "reports" / "runs" / "latest.html"
+    console().print(f"Report: {report}", highlight=False, soft_wrap=True)
     if counts["n_files"] == counts["n_ignored"]:
         error_console().print(
             "no DICOM objects that tracerlake reads were found there, all were ignored; see "

@@ -139,11 +139,7 @@ def run_facts(lk: Lake, run_id: str, max_volumes: int) -> RunFacts:
     NotFoundInLakeError
         There is no such run.
     """
-    found = _rows(lk, _RUN, {"run": run_id})
-    if not found:
-        what = "no ingestion has run" if run_id == _LATEST else f"there is no ingestion {run_id}"
-        raise NotFoundInLakeError(f"{what} in this lake; see table 'runs'")
-    run = found[0]
+    run = find_run(lk, run_id)
     this = {"run": run["run_id"]}
     before, after = _snapshots(lk, str(run["run_id"]))
     then = lk if after is None else lk.at(snapshot=after)
@@ -167,6 +163,21 @@ def run_facts(lk: Lake, run_id: str, max_volumes: int) -> RunFacts:
         n_volumes=int(str(_rows(then, count, this)[0]["n"])),
         grown=grown,
     )
+
+
+def find_run(lk: Lake, run_id: str) -> Row:
+    """Return the row of an ingestion in `runs`; ``latest`` is the one that began last.
+
+    Raises
+    ------
+    NotFoundInLakeError
+        There is no such run.
+    """
+    found = _rows(lk, _RUN, {"run": run_id})
+    if not found:
+        what = "no ingestion has run" if run_id == _LATEST else f"there is no ingestion {run_id}"
+        raise NotFoundInLakeError(f"{what} in this lake; see table 'runs'")
+    return found[0]
 
 
 def _rows(lk: Lake, query: str, values: Mapping[str, object]) -> list[Row]:
