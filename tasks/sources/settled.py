@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from schemas.errors import RejectedObjectError
 from schemas.records import ObjectRef
-from tasks.sources.uris import FILE, TAR, ZIP, parse_uri, scheme_of
+from tasks.sources.uris import FILE, TAR, ZIP, file_path, parse_uri, scheme_of
 
 _NS = 1_000_000_000
 
@@ -56,16 +57,16 @@ class SettledReader:
 
 def changed_since(ref: ObjectRef) -> bool:
     """Say whether a local object is there with another size or time than it was listed with."""
-    scheme = scheme_of(ref.uri)
-    if scheme not in {FILE, ZIP, TAR} or not ref.modified_ns:
+    if not ref.modified_ns or not _is_local(ref):
         return False
-    place = parse_uri(ref.uri)
+    file = file_path(ref.uri)
     try:
-        status = place.path.stat()
+        status = os.stat(file or parse_uri(ref.uri).path)  # noqa: PTH116  once for every object
     except OSError:
         return False  # gone or forbidden: reading it says so
-    resized = place.member is None and status.st_size != ref.size_bytes
-    return resized or status.st_mtime_ns != ref.modified_ns
+    if status.st_mtime_ns != ref.modified_ns:
+        return True
+    return file is not None and status.st_size != ref.size_bytes
 
 
 def still_being_written(
