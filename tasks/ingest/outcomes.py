@@ -57,7 +57,8 @@ def file_row(
         "size_bytes": ref.size_bytes,
         "modified_ns": ref.modified_ns,
         "content_blake3": content_blake3 or scanned.content_blake3,
-        "sop_class_uid": scanned.sop_class_uid,
+        # classes of the standard stay; anything may stand where a class is unknown
+        "sop_class_uid": _uid(scanned.sop_class_uid, pseudonymiser),
         "sop_instance_uid": _uid(scanned.sop_instance_uid, pseudonymiser),
         "series_instance_uid": _uid(scanned.series_instance_uid, pseudonymiser),
         "outcome": str(outcome),
