@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.runtime import flow_run
 
 import lake
 from flows.identities import pseudonymiser, remember
 from flows.progress import stage
+from flows.private_flow import private_flow
 from flows.runs import RunLog, author, run_record
 from schemas.reasons import REASONS
 from schemas.records import Row
@@ -30,7 +31,7 @@ _SCOPES: Final = {
 }
 
 
-@flow(name="ingest_clinical", persist_result=False, validate_parameters=False)
+@private_flow("ingest_clinical")
 def ingest_clinical(
     location: str,
     *,

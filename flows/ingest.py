@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
@@ -32,6 +32,7 @@ from flows.opaque import opaque
 from flows.outdated import reopen_outdated
 from flows.progress import logged_if_nobody_listens, stage
 from flows.reporting import reported_run
+from flows.private_flow import private_flow
 from flows.retrying import known_places
 from flows.runs import RunLog
 from flows.sources import (
@@ -75,7 +76,7 @@ class IngestSession:
     issuers: Issuers = field(default_factory=Issuers)
 
 
-@flow(name="ingest", persist_result=False, validate_parameters=False)
+@private_flow("ingest")
 def ingest(
     location: str,
     sources: list[str],

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 import lake
+from flows.private_flow import private_flow
 from flows.clinical import ingest_clinical
 from flows.cluster import open_cluster
 from flows.features import extract_features
@@ -26,7 +27,7 @@ class NightlySummary(TypedDict):
     report: str
 
 
-@flow(name="nightly", persist_result=False, validate_parameters=False)
+@private_flow("nightly")
 def nightly(
     location: str,
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from pydicom.dataelem import DataElement
@@ -28,6 +29,7 @@ from tasks.deidentify.identity import IdentifierFilter
 from tasks.deidentify.private import is_candidate, safe_private
 from tasks.deidentify.pseudonyms import Pseudonyms
 from tasks.deidentify.technique import OTHER, clean_technique
+from tasks.deidentify.terms import TERMS, defined_term
 
 _TERM: Final = re.compile(r"[A-Za-z0-9 _.+/-]{0,64}")
 _DEVICE: Final = re.compile(r"[ -~]{0,256}")
@@ -130,6 +132,8 @@ class Cleaner:
 
     def _text(self, element: Element, rule: Rule) -> Element | None:
         change = self._per_value[rule.action]
+        if rule.action is Action.TERM and element.tag in TERMS:
+            change = partial(_defined, element.tag)
         old = texts(element)
         new = [change(text) if text else "" for text in old]
         # An empty value is itself a statement of the object (type 2); a dropped one is not.
@@ -158,3 +162,8 @@ class Cleaner:
         if not isinstance(value, DicomSequence):
             return None
         return DataElement(tag, "SQ", DicomSequence([self.cleaned(i, depth + 1) for i in value]))
+
+
+def _defined(tag: int, text: str) -> str:
+    # Not held against the words of the patient: a Mr Norm must not cost the normalisation.
+    return defined_term(tag, text) or ""

@@ -7,6 +7,7 @@ from typing import Final
 
 from schemas.errors import RejectedObjectError
 from schemas.records import SuvDerivation
+from tasks.deidentify.terms import OTHER_TERM
 
 #: Relative change of a SUV factor that counts as none.
 SUV_TOLERANCE: Final = 1e-12
@@ -48,6 +49,8 @@ def assert_derivation_preserved(before: SuvDerivation, after: SuvDerivation) -> 
     """
     assert_suv_preserved(before.factors, after.factors)
     changed = [name for name in _OUTCOME if getattr(before, name) != getattr(after, name)]
+    if after.value_unit != OTHER_TERM:  # a unit that is none may be a name
+        changed += ["value_unit"] if before.value_unit != after.value_unit else []
     changed += [n for n in _QUANTITIES if not _is_same(getattr(before, n), getattr(after, n))]
     if changed:
         raise RejectedObjectError(
@@ -56,7 +59,7 @@ def assert_derivation_preserved(before: SuvDerivation, after: SuvDerivation) -> 
 
 
 #: What must be equal: the outcome and how it came about.
-_OUTCOME: Final = ("status", "reason_code", "rule", "value_unit")
+_OUTCOME: Final = ("status", "reason_code", "rule")
 #: What must be equal to `SUV_TOLERANCE`.
 _QUANTITIES: Final = (
     "half_life_s", "injected_activity_bq", "weight_kg", "uptake_time_s",

@@ -10,6 +10,7 @@ from tasks.deidentify.actions import RULES
 from tasks.deidentify.private import SAFE_PRIVATE
 from tasks.deidentify.profile import METHOD_CODES
 from tasks.deidentify.technique import KERNEL, TECHNIQUE_WORDS
+from tasks.deidentify.terms import TERMS
 from tasks.deidentify.vocabulary import NUCLIDES, WORDS
 
 #: Raised when cleaning itself changes, which the digest of the lists cannot see.
@@ -31,6 +32,7 @@ def profile_version() -> str:
         *sorted(WORDS),
         *(f"technique {word}" for word in sorted(TECHNIQUE_WORDS)),
         KERNEL.pattern,
+        *(f"{tag:08x} {' '.join(sorted(terms))}" for tag, terms in sorted(TERMS.items())),
         *(f"{symbol} {sorted(masses)}" for symbol, masses in sorted(NUCLIDES.items())),
         *(f"{b.creator} {b.group:04x} {sorted(b.elements.items())}" for b in SAFE_PRIVATE),
         *(code for code, _ in METHOD_CODES),

@@ -52,7 +52,7 @@ def common_row(
         "modality": values.text(clean, "Modality"),
         "series_kind": kind,
         "is_spect": kind == "image" and is_spect(original),
-        "sop_class_uid": values.text(original, "SOPClassUID"),
+        "sop_class_uid": context.uid(values.text(original, "SOPClassUID")),
         "frame_of_reference_uid": context.uid(_frame_of_reference(original)),
         "study_datetime": values.moment(clean, "StudyDate", "StudyTime"),
         "series_datetime": values.moment(clean, "SeriesDate", "SeriesTime"),

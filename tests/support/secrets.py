@@ -8,16 +8,19 @@ what a device says of itself.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from schemas.columns import COLUMNS
+from schemas.reasons import REASONS
 from tasks.deidentify.actions import RULES, Action
+from tasks.deidentify.codes import PUBLISHED_SCHEMES
 from tasks.deidentify.descriptors import clean_words
 from tasks.deidentify.pseudonyms import is_standard_uid
 from tasks.deidentify.technique import clean_technique
@@ -30,6 +33,7 @@ _STAYS: Final = frozenset({Action.DEVICE, Action.CODE, Action.OFFSET, Action.AGE
 _MIN_LENGTH: Final = 5
 _MIN_DIGITS: Final = 7
 _PRINTABLE: Final = re.compile(rb"[\x20-\x7e]{8,}")
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _UID: Final = re.compile(r"(?<![\d.])\d+(?:\.\d+){3,}(?![\d.])")
 
 
@@ -38,13 +42,16 @@ class Secrets:
     """Identifying values by kind."""
 
     uids: set[str] = field(default_factory=set)
-    texts: dict[str, str] = field(default_factory=lambda: defaultdict(str))
+    stays: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
     birth_dates: set[str] = field(default_factory=set)
 
     def add(self, ds: Dataset) -> None:
         """Take the values of one object, at any depth."""
         for element in _all_elements(ds):
             self._add_element(element)
+        kept = "\n".join(self.stays)
+        self.texts = {text: name for text, name in self.texts.items() if text not in kept}
 
     def _add_element(self, element: DataElement) -> None:
         values = element.value if element.VM > 1 else [element.value]
@@ -62,7 +69,10 @@ class Secrets:
     def _add_text(self, element: DataElement, text: str) -> None:
         rule = RULES.get(element.tag)
         if rule is not None and rule.action in _STAYS:
+            self.stays.add(text.strip(" \0").casefold())
             return
+        if element.tag.is_private_creator or element.keyword == "DimensionDescriptionLabel":
+            return  # names of formats and of attributes
         parts = re.split(r"[\^=]", text) if element.VR == "PN" else []
         for part in (text, *parts):
             value = part.strip(" \0\r\n\t").casefold()
@@ -72,8 +82,8 @@ class Secrets:
     def leaks(self, text: str) -> list[str]:
         """Name the attributes whose values stand in a text (never the values)."""
         folded = text.casefold()
-        found = {f"UID {uid[:0]}" for uid in _UID.findall(text) if uid in self.uids}
-        found |= {name for value, name in self.texts.items() if _stands_in(value, folded)}
+        found = {"UID" for uid in _UID.findall(text) if uid in self.uids}
+        found |= {name for text, name in self.texts.items() if _stands_in(text, folded)}
         dates = set(re.findall(r"(?<![\d.])(?:19|20)\d{2}-?\d{2}-?\d{2}(?!\d)", text))
         if {d.replace("-", "") for d in dates} & self.birth_dates:
             found.add("birth date")
@@ -86,20 +96,34 @@ def is_identifying(value: str) -> bool:
         return False
     if re.fullmatch(r"[\d.\s,:/+-]*", value) and len(re.findall(r"\d", value)) < _MIN_DIGITS:
         return False
-    letters = re.findall(r"[^\W\d_]{2,}", value)
-    words = {word for text in clean_words(value) for word in re.findall(r"[^\W\d_]{2,}", text)}
-    return clean_technique(value) != value and (not letters or not set(letters) <= words)
+    words = set(_WORD.findall(value))
+    allowed = {word for text in clean_words(value) for word in _WORD.findall(text)} | _own_words()
+    return clean_technique(value) != value and not (words and words <= allowed)
+
+
+@cache
+def _own_words() -> frozenset[str]:
+    """Words of our own: descriptions of columns, sentences of reasons; ``anonymous`` of Prefect."""
+    texts = [f"{c.name} {c.description} {c.source}" for c in COLUMNS.values()]
+    return frozenset(_WORD.findall(" ".join([*texts, *REASONS.values(), "anonymous"]).lower()))
 
 
 def _stands_in(value: str, folded: str) -> bool:
-    if value not in folded:
-        return False
-    # a number may be part of a longer one by chance
-    return not value.isdigit() or re.search(rf"(?<!\d){value}(?!\d)", folded) is not None
+    # as words of their own: "Doe" is not in "does", a number not in a longer one
+    place = folded.find(value)
+    while place >= 0:
+        before, after = folded[max(place - 1, 0) : place], folded[place + len(value) : place + len(value) + 1]
+        if not (before.isalnum() or after.isalnum()):
+            return True
+        place = folded.find(value, place + 1)
+    return False
 
 
 def _all_elements(ds: Dataset) -> Iterator[DataElement]:
+    is_published = str(ds.get("CodingSchemeDesignator", "")) in PUBLISHED_SCHEMES
     for tag in list(ds.keys()):
+        if is_published and tag == Tag("CodeMeaning"):
+            continue  # a term of a published table
         try:
             element = ds[tag]
         except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError):
