@@ -12,8 +12,8 @@ from prefect.runtime import flow_run
 
 import lake
 from flows.identities import pseudonymiser, remember
-from flows.progress import stage
 from flows.private_flow import private_flow
+from flows.progress import stage
 from flows.runs import RunLog, author, run_record
 from schemas.reasons import REASONS
 from schemas.records import Row

@@ -1,8 +1,8 @@
 """Flows whose paths Prefect never sees.
 
-Prefect keeps the parameters of every run in its database. A path often holds a person's name, so only
-names of declared sources are kept; a path is stored as ``<path>``. (A *schedule* has to keep what it
-was given: declare its sources by name.)
+Prefect keeps the parameters of every run in its database. A path often holds a person's name, so
+only names of declared sources are kept; a path is stored as ``<path>``. (A *schedule* has to keep
+what it was given: declare its sources by name.)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Defined terms of the coded strings (CS) that reach tables and volumes.
 
-A coded string can hold 16 letters of anything. Where it ends up in the lake, only the terms that the
-standard defines (and those that vendors are known to add) stay.
+A coded string can hold 16 letters of anything. Where it ends up in the lake, only the terms that
+the standard defines (and those that vendors are known to add) stay.
 
 References
 ----------
@@ -21,15 +21,15 @@ _TERMS: Final = {
     "Modality": "AR AS ASMT AU BDUS BI BMD CF CFM CR CT CTPROTOCOL CS DD DF DG DM DMS DOC DS DX EC "
     "ECG EEG EMG EOG EPS ES FA FID FS GM HC HD IO IOL IVOCT IVUS KER KO LEN LP LS M3D MA MG MR MS "
     "NM OAM OCT OP OPM OPR OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE "
-    "RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SC SEG SM SMR SR SRF ST STAIN TEXTUREMAP "
-    "TG US VA VF XA XAPROTOCOL XC",
+    "RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SC SEG SM SMR SR SRF ST STAIN "
+    "TEXTUREMAP TG US VA VF XA XAPROTOCOL XC",
     "PatientSex": "M F O",
     "Units": "CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML UMOLMINML MLMING MLG 1CM UMOLML PROPCNTS "
     "PROPCPS MLMINML MLML GML STDDEV SUV SUVBW HU",
     "SUVType": "BSA LBM LBMJAMES128 LBMJANMA BW IBW",
     "DecayCorrection": "NONE START ADMIN",
-    "CorrectedImage": "DECY ATTN SCAT DTIM MOTN PMOT CLN RAN RADL DCAL NORM SLSENS UNIF COR NCO NRGY "
-    "LIN PSF TOF FLEX GEOM",
+    "CorrectedImage": "DECY ATTN SCAT DTIM MOTN PMOT CLN RAN RADL DCAL NORM SLSENS UNIF COR NCO "
+    "NRGY LIN PSF TOF FLEX GEOM",
     "SeriesType": "STATIC DYNAMIC GATED WHOLE_BODY IMAGE REPROJECTION",
     "CollimatorType": "PARA PINH FANB CONE SLNT ASTG DIVG NONE UNKN RING",
     "RotationDirection": "CW CC",

@@ -1,8 +1,8 @@
 """No name, number, date of birth, UID or free text of a test file occurs outside the keys.
 
-Two lakes are searched, every file of them decompressed: that of a nightly run over the simulated cohort
-(images, clinical data, harmonisation, report), and one of all real objects and of hostile ones with
-identifiers planted wherever they could stand. So are all logs and Prefect's database.
+Two lakes are searched, every file of them decompressed: that of a nightly run over the simulated
+cohort (images, clinical data, harmonisation, report), and one of all real objects and of hostile
+ones with identifiers planted wherever they could stand. So are all logs and Prefect's database.
 """
 
 from __future__ import annotations
@@ -128,7 +128,13 @@ def test_what_would_be_found() -> None:
     ds.StudyInstanceUID, ds.StudyDescription = "1.2.826.0.1.99", "PET of Aunt Zora"
     ds.Manufacturer, ds.SeriesDescription = "SIEMENS", "PET WB AC"
     secrets = collect([ds])
-    for text in ("x ZWIEBEL y", "id 0815-4711.", "1921-03-07", "a 1.2.826.0.1.99", "pet of aunt zora"):
+    for text in (
+        "x ZWIEBEL y",
+        "id 0815-4711.",
+        "1921-03-07",
+        "a 1.2.826.0.1.99",
+        "pet of aunt zora",
+    ):
         assert len(secrets.leaks(text)) == 1
     for text in ("Zwiebelkuchen", "10815-47112", "1.2.826.0.1.991", "siemens pet wb ac"):
         assert secrets.leaks(text) == []
@@ -158,9 +164,10 @@ def test_nothing_in_prefect(searched: Searched, built_lake: Path, tiny_cohort: C
 def test_nothing_in_the_lake_of_a_nightly_run(built_lake: Path, tiny_cohort: Cohort) -> None:
     secrets = collect(_headers([tiny_cohort.dicom]))
     assert len(secrets.uids) > 1000
+    patient_id = str(next(_headers([tiny_cohort.dicom / "A"])).PatientID)
     for path in (tiny_cohort.redcap, tiny_cohort.fhir):
-        assert "SIM-A-001" in path.read_text(encoding="utf-8")
-    assert "sim-a-001" in secrets.texts
+        assert patient_id in path.read_text(encoding="utf-8")
+    assert patient_id.lower() in secrets.texts
     _assert_clean(lake_contents(built_lake), secrets, at_least=100)
 
 
@@ -187,7 +194,8 @@ def test_no_original_day_of_a_study(searched: Searched) -> None:
 
 
 def test_planted_words_reached_the_objects(searched: Searched) -> None:
-    data = b"".join(p.read_bytes() for p in sorted((searched.lake.parent / "hostile").rglob("*")) if p.is_file())[:3_000_000]  # fmt: skip
+    files = sorted((searched.lake.parent / "hostile").rglob("*.dcm"))[:100]
+    data = b"".join(path.read_bytes() for path in files)
     assert data.count(KNOWN.encode()) > 100
     assert data.count(STRAY.encode()) > 100
 

@@ -10,6 +10,7 @@ import io
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -99,7 +100,7 @@ def plant(ds: FileDataset, character_set: str) -> None:
     ds.PatientBirthDate = BIRTH_DATE
     ds.PatientID = f"{KNOWN}-{ds.PatientID}"
     for keyword, text in _TEXTS.items():
-        if keyword in ds or dictionary_VR(keyword) not in {"CS"}:
+        if keyword in ds or dictionary_VR(keyword) != "CS":
             set_raw(ds, keyword, text)
     for _ in _inside(ds):
         pass
@@ -197,7 +198,9 @@ def _character_set(path: Path) -> str:
     return names[sum(path.parent.name.encode()) % len(names)]
 
 
-def _copy(path: Path, target: Path, character_set: str, *, spoil: Callable[[Dataset], None] = len) -> None:  # type: ignore[assignment]  # fmt: skip
+def _copy(
+    path: Path, target: Path, character_set: str, spoil: Callable[[Dataset], object] = id
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that is what they are for
         ds = pydicom.dcmread(path)
@@ -212,14 +215,15 @@ def _spoil(slices: list[Path], folder: Path) -> None:
     """One copy of a few slices for each spoilt attribute, each a series of its own."""
     for number, (keyword, value) in enumerate(_SPOILT.items()):
         for index, path in enumerate(slices):
-
-            def spoil(ds: Dataset, last: str = f"{number}.{index}") -> None:
-                ds.SeriesInstanceUID = f"1.2.826.0.1.4711.55.{number}"
-                ds.SOPInstanceUID = f"1.2.826.0.1.4711.56.{last}"
-                set_raw(ds, keyword, value)
-
             name = f"{KNOWN}_spoilt_{keyword}_{index}.dcm"
-            _copy(path, folder / name, "ISO_IR 192", spoil=spoil)
+            spoil = partial(_spoilt, keyword, value, f"{number}", f"{number}.{index}")
+            _copy(path, folder / name, "ISO_IR 192", spoil)
+
+
+def _spoilt(keyword: str, value: object, series: str, instance: str, ds: Dataset) -> None:
+    ds.SeriesInstanceUID = f"1.2.826.0.1.4711.55.{series}"
+    ds.SOPInstanceUID = f"1.2.826.0.1.4711.56.{instance}"
+    set_raw(ds, keyword, value)
 
 
 def _zip(folder: Path, out: Path) -> None:

@@ -1,7 +1,7 @@
 """Everything that a lake, a Prefect database or a log holds, decompressed, as text to search.
 
-A column chunk, a Zarr chunk, a page of a database and a picture inside a report are all opened: bytes
-that lie compressed on disk hide nothing.
+A column chunk, a Zarr chunk, a page of a database and a picture inside a report are all opened:
+bytes that lie compressed on disk hide nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def database_contents(path: Path, name: str) -> Iterator[Found]:
 
 
 def prefect_contents(home: Path) -> Iterator[Found]:
-    """Prefect's folder: its database with runs, parameters, logs, artifacts, and all other files."""
+    """Prefect's folder: its database (runs, parameters, logs, artifacts) and all other files."""
     for path in sorted(home.rglob("*")):
         if path.is_file():
             yield from file_contents(path, f"prefect {path.name}")

@@ -8,6 +8,7 @@ what a device says of itself.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -48,8 +49,10 @@ class Secrets:
 
     def add(self, ds: Dataset) -> None:
         """Take the values of one object, at any depth."""
-        for element in _all_elements(ds):
-            self._add_element(element)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what planted values deserve
+            for element in _all_elements(ds):
+                self._add_element(element)
         kept = "\n".join(self.stays)
         self.texts = {text: name for text, name in self.texts.items() if text not in kept}
 
@@ -112,7 +115,8 @@ def _stands_in(value: str, folded: str) -> bool:
     # as words of their own: "Doe" is not in "does", a number not in a longer one
     place = folded.find(value)
     while place >= 0:
-        before, after = folded[max(place - 1, 0) : place], folded[place + len(value) : place + len(value) + 1]
+        end = place + len(value)
+        before, after = folded[max(place - 1, 0) : place], folded[end : end + 1]
         if not (before.isalnum() or after.isalnum()):
             return True
         place = folded.find(value, place + 1)
