@@ -30,9 +30,9 @@ from flows.issuers import Issuers
 from flows.linking import link_ct
 from flows.opaque import opaque
 from flows.outdated import reopen_outdated
+from flows.private_flow import private_flow
 from flows.progress import logged_if_nobody_listens, stage
 from flows.reporting import reported_run
-from flows.private_flow import private_flow
 from flows.retrying import known_places
 from flows.runs import RunLog
 from flows.sources import (

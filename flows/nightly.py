@@ -15,6 +15,7 @@ from flows.features import extract_features
 from flows.harmonise import harmonise
 from flows.ingest import ingest
 from flows.maintenance import maintain
+from flows.private_flow import private_flow
 from flows.progress import logged_if_nobody_listens
 from flows.report.build import build_report
 from flows.standardise import standardise
