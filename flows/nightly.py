@@ -8,7 +8,6 @@ from typing import TypedDict
 from prefect import get_run_logger
 
 import lake
-from flows.private_flow import private_flow
 from flows.clinical import ingest_clinical
 from flows.cluster import open_cluster
 from flows.features import extract_features
