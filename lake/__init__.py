@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lake import catalog as _catalog
-from lake import folder as _folder
-from lake.lake import Lake
-from lake.settings import LakeSettings, make_settings
-from lake.transactions import Transaction
+if TYPE_CHECKING:
+    from lake.lake import Lake
+    from lake.settings import LakeSettings
+    from lake.transactions import Transaction
 
 __all__ = ["Lake", "LakeSettings", "Transaction", "create", "open"]
 
@@ -49,6 +50,11 @@ def create(
     StorageError
         If the folder or the catalog cannot be written.
     """
+    from lake import catalog as _catalog
+    from lake import folder as _folder
+    from lake.lake import Lake
+    from lake.settings import make_settings
+
     chosen = make_settings(
         {"catalog": catalog, "data": data, **(settings or {}), "lake_id": secrets.token_hex(8)}
     )
@@ -74,9 +80,24 @@ def open(location: str | Path, *, read_only: bool = False) -> Lake:  # noqa: A00
     StorageError
         If it cannot be read or, unless `read_only`, written.
     """
+    from lake import folder as _folder
+    from lake.lake import Lake
+
     found = _folder.find(location)
     if read_only:
         found = _folder.on_read_only_medium(found)
     else:
         _folder.require_writable(found)
     return Lake(found, read_only=read_only)
+
+
+def __getattr__(name: str) -> object:
+    """Load the catalog's side (DuckDB, PyArrow) when it is asked for: workers need volumes only."""
+    homes = {
+        "Lake": "lake.lake",
+        "LakeSettings": "lake.settings",
+        "Transaction": "lake.transactions",
+    }
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(homes[name]), name)

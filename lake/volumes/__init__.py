@@ -6,9 +6,13 @@ volumes and know nothing of catalog, settings or keys.
 
 from __future__ import annotations
 
-from lake.volumes.lazy import open_lazy
+from typing import TYPE_CHECKING
+
 from lake.volumes.read import read_image, read_mask, read_raw, volume_digest
 from lake.volumes.write import write_mask, write_raw, write_standard
+
+if TYPE_CHECKING:
+    from lake.volumes.lazy import open_lazy
 
 __all__ = [
     "open_lazy",
@@ -20,3 +24,12 @@ __all__ = [
     "write_raw",
     "write_standard",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load xarray (and pandas with it) when a labelled array is asked for."""
+    if name != "open_lazy":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lake.volumes.lazy import open_lazy
+
+    return open_lazy
