@@ -13,6 +13,7 @@ from benchmarks.ingest import ct_row, pet_row
 from benchmarks.query import query_row
 from benchmarks.report import page
 from benchmarks.rounds import Comparison
+from benchmarks.scale import scale_rows
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -20,12 +21,14 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 FULL: dict[str, Callable[[], list[Comparison]]] = {
     "ingest": pet_row,
     "ingest-ct": ct_row,
+    "scale": scale_rows,
     "query": query_row,
     "combat": combat_row,
 }
 TINY: dict[str, Callable[[], list[Comparison]]] = {
-    "ingest": lambda: pet_row(slices=6, size=16, rounds=1),
-    "ingest-ct": lambda: ct_row(slices=6, size=16, rounds=1),
+    "ingest": lambda: pet_row(slices=6, size=16, series=2, rounds=1),
+    "ingest-ct": lambda: ct_row(slices=6, size=16, series=2, rounds=1),
+    "scale": lambda: scale_rows(sizes=(2, 4), workers=1),
     "query": lambda: query_row(rows=3_000, rounds=1),
     "combat": lambda: combat_row(rows=300, features=8, rounds=1),
 }

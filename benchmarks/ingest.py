@@ -1,4 +1,4 @@
-"""DICOM to Zarr of one series, against dcm2niix and against reading the files, on one core."""
+"""DICOM files to committed volumes of a lake, against dcm2niix and physical limits, on one core."""
 
 from __future__ import annotations
 
@@ -15,42 +15,61 @@ from pathlib import Path
 import dcm2niix  # type: ignore[import-untyped]
 import numpy as np
 
+from benchmarks.batch_ingest import BenchLake
+from benchmarks.floor import read_files, read_hash_and_compress
 from benchmarks.image_series import Stored, write_ct_series, write_pet_series
 from benchmarks.rounds import Comparison, compare, run_rounds
+from benchmarks.series_copies import read_pattern, write_copies
 
 OURS = "tracerlake"
 
 
-def pet_row(*, slices: int = 300, size: int = 200, rounds: int = 15) -> list[Comparison]:
-    """Compare the whole way of a static whole-body PET; see `_row`."""
-    row = f"DICOM to Zarr, {slices} x {size} x {size} PET"
-    return _row(row, lambda folder: write_pet_series(folder, slices, size), rounds)
+def pet_row(
+    *, slices: int = 300, size: int = 200, series: int = 8, rounds: int = 11
+) -> list[Comparison]:
+    """Compare the whole way of a batch of static whole-body PETs; see `_row`."""
+    row = f"DICOM to committed volumes, {series} PETs of {slices} x {size} x {size}"
+    return _row(row, lambda folder: write_pet_series(folder, slices, size), series, rounds)
 
 
-def ct_row(*, slices: int = 500, size: int = 512, rounds: int = 9) -> list[Comparison]:
-    """Compare the whole way of a whole-body CT of 12 bits; see `_row`."""
-    row = f"DICOM to Zarr, {slices} x {size} x {size} CT"
-    return _row(row, lambda folder: write_ct_series(folder, slices, size), rounds)
+def ct_row(
+    *, slices: int = 500, size: int = 512, series: int = 4, rounds: int = 5
+) -> list[Comparison]:
+    """Compare the whole way of a batch of whole-body CTs of 12 bits; see `_row`."""
+    row = f"DICOM to committed volumes, {series} CTs of {slices} x {size} x {size}"
+    return _row(row, lambda folder: write_ct_series(folder, slices, size), series, rounds)
 
 
-def _row(row: str, write: Callable[[Path], Stored], rounds: int) -> list[Comparison]:
-    """Compare the whole way: find, scan, group, de-identify, quantify, verify and write.
+def _row(row: str, write: Callable[[Path], Stored], series: int, rounds: int) -> list[Comparison]:
+    """Compare the whole way: find, scan, group, de-identify, quantify, verify, write and commit.
 
-    Ours runs in this process, in a thread as the workers do that are already up; dcm2niix is a
-    program that starts in milliseconds, and is timed with its start. All read from the page cache,
-    and all are kept on one core.
+    Ours runs in this process, in a thread as the workers do that are already up, into a lake that
+    is open and still empty; dcm2niix is a program that starts in milliseconds, and is timed with
+    its start. All read from the page cache, and all are kept on one core.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-") as name, _one_core():
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as name,
+        _one_core(),
+        ThreadPoolExecutor(1) as worker,  # Blosc uses one core in a thread, as in a Dask worker
+    ):
         place = Path(name)
         source = place / "dicom"
-        expected = write(source)
+        expected = write(place / "one")
+        write_copies(read_pattern(place / "one"), source, series)
+        shutil.rmtree(place / "one")
         contestants = {
-            OURS: _timed(place, lambda out: _in_thread(lambda: convert(source, out))),
+            OURS: _ours(place, source, worker),
             "dcm2niix -z n": _timed(place, lambda out: _dcm2niix(source, out, "n")),
             "dcm2niix -z y": _timed(place, lambda out: _dcm2niix(source, out, "y")),
-            "reading the files": _timed(place, lambda _: _read(source)),
+            "reading the files": _timed(place, lambda _: read_files(source)),
+            "reading, hashing and compressing them": _timed(
+                place,
+                lambda out: worker.submit(
+                    read_hash_and_compress, source, out, expected[0].nbytes
+                ).result(),
+            ),
         }
-        _check(source, place / "check", expected)
+        _check(place, source, expected)
         measured = run_rounds(contestants, rounds)
     return compare(row, measured, OURS)
 
@@ -69,47 +88,21 @@ def _one_core() -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-def _in_thread(work: Callable[[], object]) -> None:
-    """Run where Blosc uses one thread, as in a Dask worker."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work).result()
+def _ours(place: Path, source: Path, worker: ThreadPoolExecutor) -> Callable[[], float]:
+    def run() -> float:
+        with BenchLake(place / "lake") as lake:
+            start = time.perf_counter()
+            worker.submit(lake.take_in, source).result()
+            return time.perf_counter() - start
 
-
-def convert(source: Path, out: Path) -> str:
-    """Convert the series at `source` and store its volume under `out`; returns the path in it."""
-    from lake.volumes import write_raw
-    from tasks.deidentify.pseudonyms import Pseudonymiser
-    from tasks.dicom.grouping import group_series
-    from tasks.dicom.scan import scan_object
-    from tasks.ingest.convert import Limits, convert_series
-    from tasks.sources import ObjectReader, open_source
-
-    with ObjectReader() as reader:
-        scanned = [scan_object(ref, reader) for ref in open_source(source).objects()]
-        (group,) = group_series(scanned)
-        made = convert_series(
-            group,
-            reader=reader,
-            pseudonymiser=Pseudonymiser(b"benchmark only, no secret at all"),
-            limits=Limits(),
-        )
-    if len(made.raw) != 1:
-        reasons = sorted({str(row.get("reason_code")) for row in made.rows["files"]})
-        raise RuntimeError(f"the benchmark's own series was not converted: {reasons}")
-    row = write_raw(str(out), made.series_instance_uid, made.raw[0])
-    return str(row["volume_path"])
+    return run
 
 
 def _dcm2niix(source: Path, out: Path, compression: str) -> None:
-    command = [dcm2niix.bin, "-b", "y", "-z", compression, "-f", "series", "-o", str(out)]
+    command = [dcm2niix.bin, "-b", "y", "-z", compression, "-f", "%j", "-o", str(out)]
     subprocess.run([*command, str(source)], check=True, capture_output=True)
-    if not list(out.glob("series*.nii*")):
-        raise RuntimeError("dcm2niix wrote nothing")
-
-
-def _read(source: Path) -> None:
-    for path in sorted(source.iterdir()):
-        path.read_bytes()
+    if len(list(out.glob("*.nii*"))) != len(list(source.iterdir())):
+        raise RuntimeError("dcm2niix did not write one image a series")
 
 
 def _timed(place: Path, work: Callable[[Path], object]) -> Callable[[], float]:
@@ -127,14 +120,15 @@ def _timed(place: Path, work: Callable[[Path], object]) -> Callable[[], float]:
     return run
 
 
-def _check(source: Path, out: Path, expected: Stored) -> None:
+def _check(place: Path, source: Path, expected: Stored) -> None:
     """Fail if what is timed is not the right result."""
-    from lake.volumes import read_raw
-
-    out.mkdir()
-    volume = read_raw(str(out), convert(source, out))
-    if not np.array_equal(volume.stored, expected):
-        raise RuntimeError("the stored volume differs from the series written")
-    if (volume.suv_factor is None) != (volume.value_unit == "HU"):
-        raise RuntimeError("expected SUV of the PET, and of the PET only")
-    shutil.rmtree(out)
+    with BenchLake(place / "lake") as lake:
+        lake.take_in(source)
+        volumes = lake.volumes()
+        if len(volumes) != len(list(source.iterdir())):
+            raise RuntimeError(f"{len(volumes)} volumes are committed")
+        for volume in volumes:
+            if not np.array_equal(volume.stored, expected):
+                raise RuntimeError("the stored volume differs from the series written")
+            if (volume.suv_factor is None) != (volume.value_unit == "HU"):
+                raise RuntimeError("expected SUV of the PET, and of the PET only")

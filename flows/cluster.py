@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _CONNECT_TIMEOUT_S = 10
+#: Workers may join and leave during a run.
+_ASK_EVERY_S = 1.0
 #: A task that was running on this many dying workers is given up (and its series quarantined).
 _WORKER_DEATHS = 2
 #: Dask makes workers give back every freed 64 KiB at once, so that each slice that is read and each
@@ -181,7 +185,7 @@ def stream(
         The scheduler is gone.
     """
     suspects: list[J] = []
-    for done in _in_flight(client, function, jobs, lambda: _slots(client, per_worker)):
+    for done in _in_flight(client, function, jobs, _Slots(client, per_worker).now):
         if isinstance(done.error, KilledWorker):
             suspects.append(done.job)
         else:
@@ -218,11 +222,29 @@ def _in_flight(
             pass
 
 
-def _slots(client: Client, per_worker: int) -> int:
-    if client.status != "running":
-        raise ClusterError("the Dask scheduler is gone; what was committed is kept, run again")
-    threads: int = sum(client.nthreads().values())
-    return max(1, threads) * per_worker
+class _Slots:
+    """How many jobs may be in flight; the scheduler is asked once a second, not for every job."""
+
+    def __init__(self, client: Client, per_worker: int) -> None:
+        self._client = client
+        self._per_worker = per_worker
+        self._threads = 0
+        self._asked_s = -math.inf
+
+    def now(self) -> int:
+        """Jobs that may be in flight at present.
+
+        Raises
+        ------
+        ClusterError
+            The scheduler is gone.
+        """
+        if self._client.status != "running":
+            raise ClusterError("the Dask scheduler is gone; what was committed is kept, run again")
+        if time.monotonic() - self._asked_s > _ASK_EVERY_S:
+            self._threads = sum(self._client.nthreads().values())
+            self._asked_s = time.monotonic()
+        return max(1, self._threads) * self._per_worker
 
 
 def _outcome(client: Client, job: J, future: object) -> Done[J, R]:

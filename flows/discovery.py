@@ -19,6 +19,9 @@ T = TypeVar("T")
 #: Reasons that may pass by themselves: objects with one of them are looked at in every run.
 ASKED_AGAIN: Final = (*sorted(PASSING_REASONS), "pseudonym_missing")
 
+#: Objects between two words to the progress bar, which takes longer than a look at an object.
+_TELL_EVERY: Final = 250
+
 
 @dataclass
 class Discovery:
@@ -137,7 +140,9 @@ def discover(
             found.add(key, ref, tally, is_known=is_known)
             if key in known and not is_known:
                 found.known_before.add(ref.uri)
-            advance(1)
+            if len(seen) % _TELL_EVERY == 0:
+                advance(_TELL_EVERY)
+    advance(len(seen) % _TELL_EVERY)
     return found
 
 

@@ -15,8 +15,17 @@ from benchmarks.report import page
 from benchmarks.rounds import Comparison, compare, run_rounds
 
 
-@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize("name", sorted(TINY.keys() - {"scale"}))
 def test_row_runs(name: str) -> None:
+    _assert_runs(name)
+
+
+@pytest.mark.xdist_group("prefect")
+def test_scale_runs(prefect_server: None) -> None:
+    _assert_runs("scale")
+
+
+def _assert_runs(name: str) -> None:
     found = TINY[name]()
     assert found
     assert all(c.ratio > 0 and c.rounds >= 1 for c in found)

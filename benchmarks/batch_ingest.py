@@ -1,0 +1,78 @@
+"""The stages of ingestion one after the other in this process, without Prefect and Dask."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import lake
+from flows.committing import publish_series
+from flows.discovery import discover, known_files, to_convert
+from flows.identities import ingest_limits, pseudonymiser, remember
+from flows.runs import RunLog
+from flows.work.ingest import IngestContext, convert_and_store, scan_batch
+from lake.volumes import read_raw
+from schemas.volume import RawVolume
+from tasks.dicom.grouping import group_series
+from tasks.sources import open_source
+
+
+class BenchLake:
+    """A new lake that is open, its writer too; it is removed in the end.
+
+    Parameters
+    ----------
+    location : Path
+        Folder to make.
+    """
+
+    def __init__(self, location: Path) -> None:
+        self._location = location
+        self._lk: lake.Lake | None = None
+
+    def __enter__(self) -> Self:
+        keys = str(self._location.with_name("keys"))
+        lake.create(self._location, settings={"key_dir": keys}).close()
+        self._lk = lake.open(self._location)
+        self._lk.commit(lambda _: None, message="nothing yet")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.lk.close()
+        shutil.rmtree(self._location)
+        shutil.rmtree(self._location.with_name("keys"))
+
+    @property
+    def lk(self) -> lake.Lake:
+        """The open lake."""
+        if self._lk is None:
+            raise RuntimeError("use it as a context manager")
+        return self._lk
+
+    def take_in(self, source: Path) -> None:
+        """Find, scan, group, convert, store and commit what lies in a folder, as one batch."""
+        keys = self.lk.keys()
+        pseudonyms = pseudonymiser(self.lk.settings, keys)
+        context = IngestContext(
+            self.lk.volumes_root, pseudonyms, ingest_limits(self.lk.settings), deidentify=True
+        )
+        found = discover(
+            [open_source(source)], known_files(self.lk), pseudonyms.file_key, lambda _: None
+        )
+        keys.remember_locations([(pseudonyms.file_key(r.uri), r.uri) for r in found.changed])
+        scanned = scan_batch(context.connections, "refuse", tuple(found.changed))
+        stored = [convert_and_store(context, g) for g in group_series(to_convert(scanned))]
+        remember(keys, [series.identity for series in stored])
+        publish_series(self.lk, RunLog("benchmark", "ingest"), stored)
+
+    def volumes(self) -> list[RawVolume]:
+        """All volumes that are committed."""
+        paths = self.lk.sql("SELECT volume_path FROM volumes").fetchall()
+        return [read_raw(self.lk.volumes_root, str(path)) for (path,) in paths]
