@@ -67,7 +67,7 @@ class BenchLake:
             [open_source(source)], known_files(self.lk), pseudonyms.file_key, lambda _: None
         )
         keys.remember_locations([(pseudonyms.file_key(r.uri), r.uri) for r in found.changed])
-        scanned = scan_batch(context.connections, "refuse", tuple(found.changed))
+        scanned = scan_batch(context.connections, "refuse", None, tuple(found.changed))
         stored = [convert_and_store(context, g) for g in group_series(to_convert(scanned))]
         remember(keys, [series.identity for series in stored])
         publish_series(self.lk, RunLog("benchmark", "ingest"), stored)
