@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import lake
-from flows.committing import publish_series
+from flows.committing import LookedAt, publish_series
 from flows.discovery import discover, known_files, to_convert
 from flows.identities import ingest_limits, pseudonymiser, remember
 from flows.runs import RunLog
@@ -66,11 +66,13 @@ class BenchLake:
         found = discover(
             [open_source(source)], known_files(self.lk), pseudonyms.file_key, lambda _: None
         )
-        keys.remember_locations([(pseudonyms.file_key(r.uri), r.uri) for r in found.changed])
+        places = {pseudonyms.file_key(r.uri): r.uri for r in found.changed}
+        keys.remember_locations(places.items())
+        seen = LookedAt({key: found.source_names[uri] for key, uri in places.items()})
         scanned = scan_batch(context.connections, "refuse", None, tuple(found.changed))
         stored = [convert_and_store(context, g) for g in group_series(to_convert(scanned))]
         remember(keys, [series.identity for series in stored])
-        publish_series(self.lk, RunLog("benchmark", "ingest"), stored)
+        publish_series(self.lk, RunLog("benchmark", "ingest"), stored, seen)
 
     def volumes(self) -> list[RawVolume]:
         """All volumes that are committed."""
