@@ -45,10 +45,9 @@ def failure_reason(error: BaseException | None) -> str:
 
     Want of memory and workers that die are no faults of ours; everything else is.
     """
-    return _FAILURES.get(type(error).__name__, "internal_error")
-
-
-_FAILURES = {"KilledWorker": "killed_workers", "MemoryError": "out_of_memory"}
+    if isinstance(error, KilledWorker):
+        return "killed_workers"
+    return "out_of_memory" if isinstance(error, MemoryError) else "internal_error"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from distributed import KilledWorker
 from pydicom.dataset import Dataset
 
 from flows.cluster import failure_reason
@@ -150,7 +151,7 @@ PRODUCERS: dict[str, Callable[[Path], set[str]]] = {
     "suv_changed_by_deidentification": lambda _: _gate(),
     "archive_damaged": lambda tmp: _read(_archive(tmp, b"x").replace("!1", "!2")),
     "archive_bomb": lambda tmp: _read(_archive(tmp, bytes(2**21))),
-    "killed_workers": lambda _: {failure_reason(type("KilledWorker", (Exception,), {})())},
+    "killed_workers": lambda _: {failure_reason(KilledWorker("job", None, 1))},
     "out_of_memory": lambda _: {failure_reason(MemoryError())},
     "internal_error": lambda _: {failure_reason(KeyError())},
 }  # fmt: skip
