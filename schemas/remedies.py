@@ -21,6 +21,8 @@ REMEDIES: Final[dict[str, str]] = {
     "then `tracerlake quarantine retry`.",
     "series_incomplete": "Bring the earlier objects back to where they were, or ingest a folder that "
     "has the whole series; the next run asks for it by itself.",
+    "overtaken": "Nothing; the next run puts the series together.",
+    "still_being_written": "Nothing; the next run looks again, when it has been written.",
     "source_unavailable": "See that the source runs and has the object; the next run asks by itself.",
     "not_parseable": _SEND_AGAIN,
     "truncated": _SEND_AGAIN,

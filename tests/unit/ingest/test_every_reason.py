@@ -159,6 +159,8 @@ PRODUCERS: dict[str, Callable[[Path], set[str]]] = {
 #: Codes that need a lake, a list of pseudonyms or clinical data, and the tests that meet them.
 ELSEWHERE = {
     "series_incomplete": "tests/integration/test_growing_series.py",
+    "overtaken": "tests/faults/test_ingest_faults.py",
+    "still_being_written": "tests/integration/test_never_double.py",
     "pseudonym_missing": "tests/unit/deidentify/test_pseudonym_list.py",
     "deidentification_failed": "tests/unit/deidentify/test_deidentify_profile.py",
     "missing_reference": "tests/unit/clinical/test_fhir.py",
