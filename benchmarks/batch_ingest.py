@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +15,7 @@ from flows.discovery import discover, known_files, to_convert
 from flows.identities import ingest_limits, pseudonymiser, remember
 from flows.runs import RunLog
 from flows.work.ingest import IngestContext, convert_and_store, scan_batch
+from lake import writer
 from lake.volumes import read_raw
 from schemas.volume import RawVolume
 from tasks.dicom.grouping import group_series
@@ -26,9 +29,15 @@ class BenchLake:
     ----------
     location : Path
         Folder to make.
+
+    Attributes
+    ----------
+    disk_s : float
+        How long commits waited for the disk.
     """
 
     def __init__(self, location: Path) -> None:
+        self.disk_s = 0.0
         self._location = location
         self._lk: lake.Lake | None = None
 
@@ -37,6 +46,8 @@ class BenchLake:
         lake.create(self._location, settings={"key_dir": keys}).close()
         self._lk = lake.open(self._location)
         self._lk.commit(lambda _: None, message="nothing yet")
+        self._synchronise = writer.synchronise  # type: ignore[attr-defined]
+        writer.synchronise = self._timed  # type: ignore[attr-defined]
         return self
 
     def __exit__(
@@ -45,9 +56,16 @@ class BenchLake:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        writer.synchronise = self._synchronise  # type: ignore[attr-defined]
         self.lk.close()
         shutil.rmtree(self._location)
         shutil.rmtree(self._location.with_name("keys"))
+
+    def _timed(self, roots: Iterable[str]) -> None:
+        """Add up how long commits waited for the disk."""
+        start = time.perf_counter()
+        self._synchronise(roots)
+        self.disk_s += time.perf_counter() - start
 
     @property
     def lk(self) -> lake.Lake:
