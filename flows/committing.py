@@ -89,6 +89,7 @@ def publish_series(
         set_aside(tx, tables["files"], seen.replaced)
         _forget_withdrawn(tx, remade)
         tx.delete("findings", {"subject_id": sorted({s.series_instance_uid for s in remade})})
+        tables["files"] = _first_seen(tx, _stamped(log, "files", tables["files"]), seen)
         for name, rows in tables.items():
             if rows:
                 _replace(tx, name, _stamped(log, name, rows))
@@ -105,7 +106,7 @@ def publish_files(lk: Lake, log: RunLog, rows: list[Row], seen: LookedAt) -> Non
 
     def write(tx: Transaction) -> None:
         set_aside(tx, stamped, seen.replaced)
-        _replace(tx, "files", stamped)
+        _replace(tx, "files", _first_seen(tx, stamped, seen))
 
     with log.clock.measuring("commit"):
         message = log.message(f"{len(rows)} objects without a series")
@@ -116,6 +117,23 @@ def _replace(tx: Transaction, table: str, rows: list[Row]) -> None:
     # A file that was merely touched needs its new time in the table, or it is read every night.
     compared = ("modified_ns",) if table == "files" else ()
     tx.replace(table, rows, scope=_SCOPES[table], compared=compared)
+
+
+def _first_seen(tx: Transaction, rows: list[Row], seen: LookedAt) -> list[Row]:
+    """Keep the name of the run that saw an object first."""
+    known = [
+        key
+        for row in rows
+        if (key := str(row["file_key"])) in seen.replaced or key not in seen.source_names
+    ]
+    if not known:
+        return rows
+    found = tx.sql(
+        "SELECT file_key, first_run_id FROM files WHERE file_key IN (SELECT unnest($keys))",
+        {"keys": known},
+    ).to_pylist()
+    first = {row["file_key"]: {"first_run_id": row["first_run_id"]} for row in found}
+    return [{**row, **first.get(row["file_key"], {})} for row in rows]
 
 
 def _without_known(series: StoredSeries, seen: LookedAt) -> StoredSeries:

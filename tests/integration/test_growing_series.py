@@ -31,6 +31,15 @@ def _slices(location: Path) -> list[int]:
         return [n for (n,) in lk.sql("SELECT shape_z FROM volumes").fetchall()]
 
 
+def _objects_by_first_run(location: Path) -> list[int]:
+    with lake.open(location, read_only=True) as lk:
+        query = (
+            "SELECT count(*) FROM files f JOIN runs r ON r.run_id = f.first_run_id "
+            "GROUP BY r.run_id, r.started_at ORDER BY r.started_at"
+        )
+        return [n for (n,) in lk.sql(query).fetchall()]
+
+
 def _reasons(location: Path) -> dict[str, int]:
     with lake.open(location, read_only=True) as lk:
         query = "SELECT coalesce(reason_code, outcome), count(*) FROM files GROUP BY ALL"
@@ -50,6 +59,7 @@ def test_a_series_that_grows_becomes_one_longer_volume_and_the_old_one_stays_rea
     for path in ct_files[-5:]:
         shutil.copy2(path, inbox)
     counts = ingest(str(location), [str(inbox)], workers=1)
+    assert _objects_by_first_run(location) == [len(ct_files) - 5, 5]
     n = len(ct_files)
     assert (counts["n_unchanged"], counts["n_ingested"]) == (n - 5, 5)
     assert _slices(location) == [n]
