@@ -148,7 +148,7 @@ def uniform_step(along: FloatArray) -> float:
         ``nonuniform_spacing``.
     """
     gaps = np.diff(along)
-    usual = float(np.median(gaps))
+    usual = float(np.sort(gaps)[(len(gaps) - 1) // 2])  # of two gaps the smaller one
     wide = gaps[gaps > 1.5 * usual]
     if wide.size:
         _reject_gaps(wide, usual, len(along))

@@ -71,7 +71,7 @@ def test_geometry_outside_the_detector_sequence() -> None:
         ("DetectorInformationSequence", None, "missing_attribute"),
         ("SliceVector", [1, 1, 2], "invalid_attribute"),
         ("SliceVector", [1, 2], "invalid_attribute"),
-        ("SliceVector", [1, 2, 4], "nonuniform_spacing"),
+        ("SliceVector", [1, 2, 4], "missing_slices"),
         ("NumberOfFrames", 1, "single_slice"),
         ("NumberOfFrames", 40, "invalid_attribute"),
         ("PixelData", b"\0\0", "truncated"),
