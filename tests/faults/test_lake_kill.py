@@ -42,7 +42,7 @@ def test_killed_and_run_again_equals_never_killed(tmp_path: Path, delay_s: float
         assert present[0] >= 1
         assert present == killed.sql("SELECT count(*) FROM volumes").fetchone()
         kinds = {p.kind for p in verify(killed)}
-        assert kinds <= {"orphan_volume", "unfinished_volume"}
+        assert kinds <= {"orphan_volume", "unfinished_volume", "orphan_file"}
         for number in range(present[0] + 1):
             write_series(killed, number)
             write_series(clean, number)

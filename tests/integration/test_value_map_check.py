@@ -73,8 +73,14 @@ def test_differing_suv_is_found_whatever_comes_first_and_goes_when_mended(tmp_pa
     slope = pytest.approx(SUV_PER_STORED * 1.03)
     assert joined == [(1.5, "PT", slope), (2.5, "PT", slope)]
     assert_nobody_is_named(location)
-    write(inbox, {"map.dcm": value_map(SUV_PER_STORED * 1.005, images=pet)})
-    ingest(str(location), [str(inbox)], workers=1)
+    with lake.open(location) as lk, run_record(lk, "ingest", {}) as log:
+        (row,) = lk.sql("FROM real_world_values").to_arrow_table().to_pylist()
+        mended = [row | {"real_world_slope": SUV_PER_STORED * 1.005}]
+        lk.commit(
+            lambda tx: tx.replace("real_world_values", mended, scope=("mapping_series_uid",)),
+            message="mended",
+        )
+        assert check_value_maps(lk, log) == 0
     assert findings(location) == []
 
 
