@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, TypeVar
 
+import numpy as np
+
+from flows.known_files import KnownFiles, UnchangedObjects
 from flows.runs import SourceTally
 from lake import Lake
 from schemas.errors import InvalidInputError, SourceUnavailableError, TracerlakeError
@@ -19,8 +22,8 @@ T = TypeVar("T")
 #: Reasons that may pass by themselves: objects with one of them are looked at in every run.
 ASKED_AGAIN: Final = (*sorted(PASSING_REASONS), "pseudonym_missing")
 
-#: Objects between two words to the progress bar, which takes longer than a look at an object.
-_TELL_EVERY: Final = 250
+#: Objects that are compared with the lake together, and told to the progress bar.
+_AT_ONCE: Final = 500
 
 
 @dataclass
@@ -29,12 +32,12 @@ class Discovery:
 
     Parameters
     ----------
+    unchanged : UnchangedObjects
+        Those that are as the lake knows them, by file key.
     changed : list of ObjectRef
         New, or with another size or time than at the last look.
     source_names : dict
         Name of the source by URI, for the changed ones.
-    unchanged : dict
-        The others, by file key.
     unsettled : set
         URIs of changed ones that somebody is still writing.
     failures : list of TracerlakeError
@@ -45,38 +48,44 @@ class Discovery:
         URIs of changed objects that the lake has another outcome for.
     """
 
+    unchanged: UnchangedObjects[SourceTally]
     changed: list[ObjectRef] = field(default_factory=list)
     source_names: dict[str, str] = field(default_factory=dict)
-    unchanged: dict[str, ObjectRef] = field(default_factory=dict)
     unsettled: set[str] = field(default_factory=set)
     failures: list[TracerlakeError] = field(default_factory=list)
     tallies: list[SourceTally] = field(default_factory=list)
     known_before: set[str] = field(default_factory=set)
-    _listed_by: dict[str, SourceTally] = field(default_factory=dict)
+    _new: set[str] = field(default_factory=set)
 
     @property
     def n_files(self) -> int:
         """Objects looked at."""
         return len(self.changed) + len(self.unchanged)
 
-    def add(self, key: str, ref: ObjectRef, tally: SourceTally, *, is_known: bool) -> None:
-        """Count a listed object; `is_known`: the lake has an outcome for it as it is."""
-        if is_known:
-            self.unchanged[key] = ref
-            self._listed_by[key] = tally
-            tally.n_unchanged += 1
-        else:
-            self.changed.append(ref)
-            self.source_names[ref.uri] = tally.name
-            tally.n_changed += 1
+    def add(self, keys: Sequence[str], refs: Sequence[ObjectRef], tally: SourceTally) -> int:
+        """Count listed objects of a source; return how many were not listed before."""
+        n_unchanged, others = self.unchanged.add(keys, refs, tally)
+        tally.n_unchanged += n_unchanged
+        before = len(self.changed)
+        for position, is_known in others:
+            if keys[position] not in self._new:
+                self._new.add(keys[position])
+                self._add_changed(refs[position], tally, is_known=is_known)
+        return n_unchanged + len(self.changed) - before
 
     def reopen(self, key: str) -> None:
         """Treat an unchanged object as changed; does nothing for others."""
-        ref = self.unchanged.pop(key, None)
-        if ref is not None:
-            tally = self._listed_by.pop(key)
+        found = self.unchanged.pop(key)
+        if found is not None:
+            ref, tally = found
             tally.n_unchanged -= 1
-            self.add(key, ref, tally, is_known=False)
+            self._add_changed(ref, tally, is_known=True)
+
+    def _add_changed(self, ref: ObjectRef, tally: SourceTally, *, is_known: bool) -> None:
+        self.changed.append(ref)
+        self.source_names[ref.uri] = tally.name
+        tally.n_changed += 1
+        if is_known:
             self.known_before.add(ref.uri)
 
     def failed(self, source_name: str, error: TracerlakeError) -> None:
@@ -87,8 +96,8 @@ class Discovery:
                 tally.error = told(error)
 
 
-def known_files(lk: Lake, selection: str | None = None) -> dict[str, tuple[int, int]]:
-    """Size and time of every object the lake has an outcome for, by file key.
+def known_files(lk: Lake, selection: str | None = None) -> KnownFiles:
+    """Size and time of every object the lake has an outcome for.
 
     What ended for a reason that may pass by itself is left out, so that it is asked for again; so
     is Secondary Capture once the settings allow it, and what another
@@ -108,16 +117,26 @@ def known_files(lk: Lake, selection: str | None = None) -> dict[str, tuple[int, 
     if lk.settings.secondary_capture != "refuse":
         # refused unopened, under the setting of that day; what its content ruled out names a tag
         again += " OR (coalesce(reason_code, '') = 'secondary_capture' AND reason_tags IS NULL)"
-    rows = lk.sql(
-        f"SELECT file_key, size_bytes, modified_ns FROM files WHERE NOT ({again})",  # noqa: S608
+    # A key with "@" names content that was put aside, which lies at no source.
+    found = lk.sql(
+        "SELECT file_key, coalesce(size_bytes, -1) AS size, coalesce(modified_ns, -1) AS time "  # noqa: S608
+        f"FROM files WHERE NOT ({again}) AND NOT contains(file_key, '@')",
         {"again": list(ASKED_AGAIN), "selection": selection},
-    ).fetchall()
-    return {key: (size, modified) for key, size, modified in rows}
+    ).to_arrow_table()
+    # Piece by piece: all keys at once as texts would take several times what is kept of them.
+    keys = [
+        part.to_numpy(zero_copy_only=False).astype(np.bytes_) for part in found["file_key"].chunks
+    ]
+    return KnownFiles(
+        np.concatenate([np.empty(0, "S1"), *keys]),
+        found["size"].to_numpy(),
+        found["time"].to_numpy(),
+    )
 
 
 def discover(
     sources: Iterable[Source],
-    known: dict[str, tuple[int, int]],
+    known: KnownFiles,
     file_key: Callable[[str], str],
     advance: Callable[[int], None],
 ) -> Discovery:
@@ -126,23 +145,12 @@ def discover(
     An object that two overlapping sources list is looked at once. A source that fails does not keep
     the others from being looked at.
     """
-    found = Discovery()
-    seen: set[str] = set()
+    found = Discovery(UnchangedObjects(known))
     for source in sources:
         tally = SourceTally(source.name)
         found.tallies.append(tally)
-        for ref in _listed(source, found, tally):
-            key = file_key(ref.uri)
-            if key in seen:
-                continue
-            seen.add(key)
-            is_known = known.get(key) == (ref.size_bytes, ref.modified_ns)
-            found.add(key, ref, tally, is_known=is_known)
-            if key in known and not is_known:
-                found.known_before.add(ref.uri)
-            if len(seen) % _TELL_EVERY == 0:
-                advance(_TELL_EVERY)
-    advance(len(seen) % _TELL_EVERY)
+        for refs in batches(_listed(source, found, tally), _AT_ONCE):
+            advance(found.add([file_key(ref.uri) for ref in refs], refs, tally))
     return found
 
 

@@ -181,9 +181,7 @@ def _session(
 
 
 def _discover(session: IngestSession, opened: list[Source], again: list[str]) -> Discovery:
-    known = known_files(session.lk, _selection_digest(session))
-    for key in again:
-        known.pop(key, None)
+    known = known_files(session.lk, _selection_digest(session)).without(again)
     with stage("discover", None, "objects") as progress:
         found = discover(
             opened,
@@ -220,7 +218,7 @@ def retrieve_objects(opened: list[Source], found: Discovery) -> None:
         for source in delivering:
             try:
                 retrieve(
-                    source, found.changed, found.unchanged.values(),
+                    source, found.changed, found.unchanged.refs(),
                     partial(progress.advance, "retrieve"),
                 )  # fmt: skip
             except (SourceUnavailableError, InvalidInputError) as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +13,9 @@ from urllib.parse import quote
 from schemas.records import ObjectRef
 from tasks.sources.archive import archive_objects
 from tasks.sources.uris import FILE, LINK, archive_scheme, make_uri
+
+#: Says whether a name is the same in a URI.
+_needs_no_quotes = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 
 _log = logging.getLogger(__name__)
 
@@ -37,33 +41,37 @@ class FolderSource:
 
     def objects(self) -> Iterator[ObjectRef]:
         """All files and archive members; see `tasks.sources.base.Source.objects`."""
-        pending = [self.path]
+        pending = [os.fspath(self.path)]
         while pending:
             folder = pending.pop()
             entries = _list_folder(folder)
             if isinstance(entries, ObjectRef):
                 yield entries
                 continue
-            folders = [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+            folders = [e.path for e in entries if e.is_dir(follow_symlinks=False)]
             pending.extend(reversed(folders))
-            parent = make_uri(FILE, folder).rstrip("/")
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    yield from self._entry(entry, parent)
+            yield from self._files(entries, folder)
 
-    def _entry(self, entry: os.DirEntry[str], parent: str) -> Iterable[ObjectRef]:
-        try:
-            if entry.is_symlink():
-                return list(self._link(Path(entry.path)))
-            if archive_scheme(entry.name) and entry.is_file():
-                return archive_objects(Path(entry.path))
-            # Nearly all entries: no path object is made of them, for a lake has millions.
-            status = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            _log.debug("an object vanished between listing and looking at it")
-            return ()
-        uri = f"{parent}/{quote(os.fsencode(entry.name))}"
-        return (ObjectRef(uri, status.st_size, status.st_mtime_ns),)
+    def _files(self, entries: list[os.DirEntry[str]], folder: str) -> Iterator[ObjectRef]:
+        parent = f"{FILE}://{quote(os.fsencode(folder))}".rstrip("/")
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                continue
+            name = entry.name
+            try:
+                if entry.is_symlink():
+                    yield from self._link(Path(entry.path))
+                    continue
+                if archive_scheme(name) and entry.is_file():
+                    yield from archive_objects(Path(entry.path))
+                    continue
+                # Nearly all entries: no path object is made of them, for a lake has millions.
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                _log.debug("an object vanished between listing and looking at it")
+                continue
+            coded = name if _needs_no_quotes(name) else quote(os.fsencode(name))
+            yield ObjectRef(f"{parent}/{coded}", status.st_size, status.st_mtime_ns)
 
     def _link(self, path: Path) -> Iterator[ObjectRef]:
         target = Path(os.path.realpath(path))
@@ -73,13 +81,13 @@ class FolderSource:
             yield ObjectRef(make_uri(FILE, path), 0, path.lstat().st_mtime_ns)
 
 
-def _list_folder(folder: Path) -> list[os.DirEntry[str]] | ObjectRef:
+def _list_folder(folder: str) -> list[os.DirEntry[str]] | ObjectRef:
     """Entries in the order of names, or the folder itself if it must not be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda e: e.name)
     except OSError:
-        return ObjectRef(make_uri(FILE, folder), 0, 0)
+        return ObjectRef(make_uri(FILE, Path(folder)), 0, 0)
 
 
 def _file_object(path: Path, status: os.stat_result) -> ObjectRef:

@@ -9,6 +9,7 @@ import pytest
 
 import lake
 from flows.discovery import Discovery
+from flows.known_files import KnownFiles, UnchangedObjects
 from flows.outdated import reopen_outdated
 from flows.runs import SourceTally
 from schemas.records import ObjectRef, Row
@@ -41,9 +42,10 @@ def lk(tmp_path: Path) -> Iterator[lake.Lake]:
 
 
 def _listed(*keys: str) -> Discovery:
-    found = Discovery(tallies=[SourceTally("pacs")])
-    for key in keys:
-        found.add(key, ObjectRef(f"file:///{key}", 1, 1), found.tallies[0], is_known=True)
+    known = KnownFiles(keys, [1] * len(keys), [1] * len(keys))
+    found = Discovery(UnchangedObjects(known), tallies=[SourceTally("pacs")])
+    refs = [ObjectRef(f"file:///{key}", 1, 1) for key in keys]
+    assert found.add(keys, refs, found.tallies[0]) == len(keys)
     return found
 
 
@@ -65,4 +67,4 @@ def test_a_series_of_which_an_object_is_not_listed_stays(lk: lake.Lake) -> None:
 
 
 def test_nothing_listed_nothing_done(lk: lake.Lake) -> None:
-    assert reopen_outdated(lk, Discovery(), "3-next") == 0
+    assert reopen_outdated(lk, Discovery(UnchangedObjects(KnownFiles([], [], []))), "3-next") == 0

@@ -9,6 +9,7 @@ import pytest
 
 import lake
 from flows.discovery import discover, told
+from flows.known_files import KnownFiles
 from flows.runs import RunLog, SourceTally, run_record
 from flows.stage_clock import StageClock
 from schemas.errors import InvalidInputError, SourceUnavailableError
@@ -97,7 +98,7 @@ class Listing:
 def test_what_each_source_had_adds_up_to_all_objects() -> None:
     first = Listing("a", ["x", "y"], SourceUnavailableError("a at host:1: it does not answer"))
     second = Listing("b", ["y", "z"], InvalidInputError("/home/jane doe/secret is not there"))
-    found = discover([first, second], {"x": (1, 1)}, lambda uri: uri, lambda _: None)
+    found = discover([first, second], KnownFiles(["x"], [1], [1]), lambda uri: uri, lambda _: None)
     shown = [(t.name, t.n_changed, t.n_unchanged, t.error) for t in found.tallies]
     assert shown == [
         ("a", 1, 1, "a at host:1: it does not answer"),
