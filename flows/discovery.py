@@ -12,6 +12,7 @@ import numpy as np
 from flows.known_files import KnownFiles, UnchangedObjects
 from flows.runs import SourceTally
 from lake import Lake
+from lake.catalog import quoted
 from schemas.errors import InvalidInputError, SourceUnavailableError, TracerlakeError
 from schemas.reasons import PASSING_REASONS, Outcome
 from schemas.records import ObjectRef, ScannedObject
@@ -100,8 +101,7 @@ def known_files(lk: Lake, selection: str | None = None) -> KnownFiles:
     """Size and time of every object the lake has an outcome for.
 
     What ended for a reason that may pass by itself is left out, so that it is asked for again; so
-    is Secondary Capture once the settings allow it, and what another
-    selection left out.
+    is Secondary Capture once the settings allow it, and what another selection left out.
 
     Parameters
     ----------
@@ -110,18 +110,19 @@ def known_files(lk: Lake, selection: str | None = None) -> KnownFiles:
     selection : str or None
         Digest of what this run is asked for; None: everything.
     """
-    again = (
-        "list_contains($again, coalesce(reason_code, '')) OR (coalesce(reason_code, '') = "
-        "'outside_selection' AND selection_digest IS DISTINCT FROM $selection)"
-    )
+    # Codes of ours as literals, not as a parameter: DuckDB then needs a tenth of the time.
+    again = f"coalesce(reason_code, '') IN ({', '.join(map(quoted, ASKED_AGAIN))})"
     if lk.settings.secondary_capture != "refuse":
         # refused unopened, under the setting of that day; what its content ruled out names a tag
         again += " OR (coalesce(reason_code, '') = 'secondary_capture' AND reason_tags IS NULL)"
+    again += (
+        " OR (coalesce(reason_code, '') = 'outside_selection' AND "
+        f"coalesce(selection_digest, '') != {quoted(selection or '')})"
+    )
     # A key with "@" names content that was put aside, which lies at no source.
     found = lk.sql(
         "SELECT file_key, coalesce(size_bytes, -1) AS size, coalesce(modified_ns, -1) AS time "  # noqa: S608
-        f"FROM files WHERE NOT ({again}) AND NOT contains(file_key, '@')",
-        {"again": list(ASKED_AGAIN), "selection": selection},
+        f"FROM files WHERE NOT ({again}) AND NOT contains(file_key, '@')"
     ).to_arrow_table()
     # Piece by piece: all keys at once as texts would take several times what is kept of them.
     keys = [

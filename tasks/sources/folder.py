@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,14 +49,18 @@ class FolderSource:
             if isinstance(entries, ObjectRef):
                 yield entries
                 continue
-            folders = [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+            folders: list[str] = []
+            yield from self._files(entries, folder, folders)
             pending.extend(reversed(folders))
-            yield from self._files(entries, folder)
 
-    def _files(self, entries: list[os.DirEntry[str]], folder: str) -> Iterator[ObjectRef]:
+    def _files(
+        self, entries: list[os.DirEntry[str]], folder: str, folders: list[str]
+    ) -> Iterator[ObjectRef]:
+        """Yield what is no folder, and put the others into `folders`."""
         parent = f"{FILE}://{quote(os.fsencode(folder))}".rstrip("/")
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
                 continue
             name = entry.name
             try:
@@ -85,7 +90,7 @@ def _list_folder(folder: str) -> list[os.DirEntry[str]] | ObjectRef:
     """Entries in the order of names, or the folder itself if it must not be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda e: e.name)
+            return sorted(entries, key=attrgetter("name"))
     except OSError:
         return ObjectRef(make_uri(FILE, Path(folder)), 0, 0)
 
