@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 #: Environment defaults for an embedded Prefect; whatever the user has set wins.
@@ -20,7 +22,35 @@ EMBEDDED_DEFAULTS: Final[dict[str, str]] = {
 }
 
 
+#: URL of the server that `flows.serving.local_server` started, for the processes below it.
+OWN_SERVER: Final = "TRACERLAKE_OWN_PREFECT_SERVER"
+_HEARTBEAT: Final = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+
+
 def embed_prefect() -> None:
     """Set the defaults of an embedded Prefect; call before prefect is imported."""
     for name, value in EMBEDDED_DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def heartbeat_if_watched() -> Iterator[None]:
+    """Let flows called inside the block send heartbeats only to a server that somebody runs.
+
+    A heartbeat tells a watching server when a flow's process has died. A server of ours ends with
+    the command, and nobody has told it what to do then; but a flow waits up to a second for the end
+    of its heartbeat, which is as long as a whole run takes in which nothing is new. What the user
+    has set wins.
+    """
+    from prefect.settings import (
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        get_current_settings,
+        temporary_settings,
+    )
+
+    url = get_current_settings().api.url
+    if _HEARTBEAT in os.environ or (url and url != os.environ.get(OWN_SERVER)):
+        yield
+        return
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

@@ -8,9 +8,11 @@ what it was given: declare its sources by name.)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from prefect import Flow
+
+from flows.orchestration import heartbeat_if_watched
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,11 +23,18 @@ HIDDEN: Final = "<path>"
 
 
 class PrivateFlow(Flow[P, R]):
-    """A flow that hands its paths to its function only."""
+    """A flow that hands its paths to its function only, and has no needless heartbeat."""
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Parameters as Prefect stores them."""
         return super().serialize_parameters(without_paths(parameters))
+
+    if not TYPE_CHECKING:  # Prefect's own overloads say what a call takes and returns
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Run the flow in this process."""
+            with heartbeat_if_watched():
+                return super().__call__(*args, **kwargs)
 
 
 def private_flow(name: str) -> Callable[[Callable[P, R]], PrivateFlow[P, R]]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Final
 
+from flows.orchestration import OWN_SERVER
 from schemas.errors import InvalidInputError, TracerlakeError
 
 _PREFERRED_PORT: Final = 4200
@@ -128,7 +129,8 @@ def local_server() -> Iterator[str]:
         process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
         with _stopping(process):
             _await_health(process, url, log)
-            os.environ["PREFECT_API_URL"] = url  # flow runs are processes of their own
+            # Flow runs are processes of their own.
+            os.environ["PREFECT_API_URL"] = os.environ[OWN_SERVER] = url
             with temporary_settings({PREFECT_API_URL: url}):
                 yield url
 
@@ -139,6 +141,7 @@ def _stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         os.environ.pop("PREFECT_API_URL", None)
+        os.environ.pop(OWN_SERVER, None)
         process.terminate()
         try:
             process.wait(timeout=20)
