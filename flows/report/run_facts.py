@@ -199,6 +199,8 @@ def _grown(lk: Lake, then: Lake, before: int | None, this: Row) -> frozenset[str
     if before is None:
         return frozenset()
     uids = [row["series_instance_uid"] for row in _rows(then, _SERIES, this)]
+    if not uids:  # most nights: an older state of the lake need not be opened
+        return frozenset()
     query = (
         "SELECT DISTINCT series_instance_uid FROM volumes WHERE list_contains($uids, "
         "series_instance_uid)"

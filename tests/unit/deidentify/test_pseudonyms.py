@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import hmac
 import pickle
 import re
 
@@ -68,6 +69,10 @@ def test_centre() -> None:
 def test_file_and_record_keys() -> None:
     assert ONE.file_key("file:///a") != ONE.file_key("file:///b")
     assert re.fullmatch("[0-9a-f]{32}", ONE.file_key("file:///M\udcfcller"))
+    # RFC 2104 over both parts with their lengths (4 bytes, big-endian) before them
+    message = b"\0\0\0\x04file" + b"\0\0\0\x09file:///a"
+    expected = hmac.digest(ONE.secret, message, "sha256").hex()[:32]
+    assert [ONE.file_key("file:///a") for _ in range(2)] == [expected] * 2
     assert ONE.record_key("redcap", "1", "2") != ONE.record_key("redcap", "12", "")
 
 
