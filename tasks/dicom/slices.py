@@ -111,8 +111,15 @@ class SliceHeader:
     modality: str
 
 
-def read_slice_header(elements: Elements) -> SliceHeader:
-    """Read the header of a single-frame image.
+def read_slice_header(elements: Elements, pixels: PixelFormat | None = None) -> SliceHeader:
+    """Read the header of a single-frame image, or the classic header of a frame.
+
+    Parameters
+    ----------
+    elements : Elements
+        Of the image.
+    pixels : PixelFormat or None
+        Layout of its stored values, where it is known already; None: read it, too.
 
     Raises
     ------
@@ -128,7 +135,7 @@ def read_slice_header(elements: Elements) -> SliceHeader:
     slope, intercept = read_rescale(elements)
     return SliceHeader(
         sop_instance_uid=uid,
-        pixels=read_pixel_format(elements),
+        pixels=read_pixel_format(elements) if pixels is None else pixels,
         position=numbers(elements, tags.IMAGE_POSITION, 3, "ImagePositionPatient"),
         orientation=numbers(elements, tags.IMAGE_ORIENTATION, 6, "ImageOrientationPatient"),
         pixel_spacing=spacing,

@@ -16,6 +16,7 @@ from schemas.records import Row
 from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
 from tasks.dicom.parse import CONTOUR_DATA
+from tasks.dicom.references import only
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.documents import read_documents
@@ -78,7 +79,7 @@ def convert_contours(
         raise RejectedObjectError("missing_attribute", "no usable structure set in the series")
     header = used.headers[0]
     row = common_row(header, context.clean(header), "contours", used.digests, context)
-    row["referenced_series_uid"] = _only(regions.references)
+    row["referenced_series_uid"] = only(regions.references)
     findings = partial_series_findings(row, book.reasons(), None, len(used.headers))
     findings += [
         series_finding(row, "ingest.unusable_contours", "fail", message)
@@ -127,7 +128,7 @@ def _add_object(dataset: Dataset, context: Context, regions: _Regions) -> None:
                     observed.get(number, Dataset()), "RTROIIdentificationCodeSequence"
                 ),
                 "n_contours": len(contours),
-                "referenced_series_uid": context.uid(_only(references)),
+                "referenced_series_uid": context.uid(only(references)),
                 "frame_of_reference_uid": context.uid(
                     values.text(roi, "ReferencedFrameOfReferenceUID")
                 ),
@@ -182,8 +183,3 @@ def _referenced_series(dataset: Dataset) -> list[str]:
         for series in values.items(study, "RTReferencedSeriesSequence")
         if (uid := values.text(series, "SeriesInstanceUID"))
     ]
-
-
-def _only(uids: list[str]) -> str | None:
-    """Return the one UID that all entries name, None if there is none or they differ."""
-    return uids[0] if len(set(uids)) == 1 else None

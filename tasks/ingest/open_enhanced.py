@@ -23,11 +23,8 @@ from tasks.dicom.parse import parse_dataset
 from tasks.dicom.pixels import PixelArray, decoded_pixels
 from tasks.dicom.slices import (
     PixelFormat,
-    SliceHeader,
-    numbers,
     read_pixel_format,
-    read_rescale,
-    time_key,
+    read_slice_header,
 )
 from tasks.ingest.limits import Limits
 from tasks.ingest.load import LoadedObject
@@ -101,7 +98,7 @@ def frame_slices(
     # The bytes hold the pixels once more; nothing reads them again.
     emptied, plane = loaded.beginning(0), replace(form, n_frames=1)
     slices = [
-        OpenSlice(emptied, _slice_header(frame, plane), pixels, frame)
+        OpenSlice(emptied, read_slice_header(frame, plane), pixels, frame)
         for frame, pixels in zip(frames, stored, strict=True)
         if not _is_projection(frame)
     ]
@@ -113,24 +110,3 @@ def frame_slices(
 def _is_projection(frame: FrameElements) -> bool:
     kinds = (frame.text(tags.IMAGE_TYPE) or "").upper().split("\\")
     return not PROJECTIONS.isdisjoint(kinds)
-
-
-def _slice_header(frame: FrameElements, plane: PixelFormat) -> SliceHeader:
-    uid = frame.text(tags.SOP_INSTANCE_UID)
-    if not uid:
-        raise RejectedObjectError("missing_attribute", "SOPInstanceUID is absent or empty")
-    spacing = numbers(frame, tags.PIXEL_SPACING, 2, "PixelSpacing")
-    if min(spacing) <= 0:
-        raise RejectedObjectError("invalid_attribute", "PixelSpacing must be positive")
-    slope, intercept = read_rescale(frame)
-    return SliceHeader(
-        sop_instance_uid=uid,
-        pixels=plane,
-        position=numbers(frame, tags.IMAGE_POSITION, 3, "ImagePositionPatient"),
-        orientation=numbers(frame, tags.IMAGE_ORIENTATION, 6, "ImageOrientationPatient"),
-        pixel_spacing=spacing,
-        slope=slope,
-        intercept=intercept,
-        time_key=time_key(frame),
-        modality=frame.text(tags.MODALITY) or "",
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,6 @@ from tasks.dicom.nm_vectors import frame_vector
 from tasks.dicom.parse import parse_dataset
 from tasks.dicom.pixels import decoded_pixels
 from tasks.dicom.slices import (
-    PixelFormat,
     SliceHeader,
     numbers,
     read_pixel_format,
@@ -80,7 +79,7 @@ def open_tomogram(loaded: LoadedObject, limits: Limits) -> list[OpenSlice]:
     gate_ms = _gate_ms(dataset)
     uid = elements.text(tags.SOP_INSTANCE_UID) or ""
     modality = elements.text(tags.MODALITY) or ""
-    plane = _one_frame(form)
+    plane = replace(form, n_frames=1)
     return [
         OpenSlice(
             loaded,
@@ -100,13 +99,6 @@ def open_tomogram(loaded: LoadedObject, limits: Limits) -> list[OpenSlice]:
         )
         for stored, (interval, slot, number) in zip(frames, counts.tolist(), strict=True)
     ]
-
-
-def _one_frame(form: PixelFormat) -> PixelFormat:
-    return PixelFormat(
-        form.rows, form.columns, 1, form.bits_allocated, form.bits_stored, form.high_bit,
-        form.is_signed,
-    )  # fmt: skip
 
 
 def _counted(dataset: Dataset, n_frames: int) -> NDArray[np.int64]:

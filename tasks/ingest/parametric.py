@@ -11,6 +11,7 @@ from schemas.errors import RejectedObjectError
 from schemas.records import Row
 from schemas.volume import WHOLE, Attributes, Part, RawVolume
 from tasks.dicom import values
+from tasks.dicom.references import referenced_series
 from tasks.ingest.assembled import Assembled, assemble
 from tasks.ingest.concatenation import without_incomplete
 from tasks.ingest.context import Context, Conversion
@@ -91,11 +92,7 @@ def _row(parts: list[Assembled], clean: Dataset, context: Context) -> Row:
     row["acquisition_datetime"] = values.moment(
         clean, "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"
     )
-    references = {
-        values.text(item, "SeriesInstanceUID")
-        for item in values.items(original, "ReferencedSeriesSequence")
-    }
-    row["referenced_series_uid"] = context.uid(references.pop()) if len(references) == 1 else None
+    row["referenced_series_uid"] = context.uid(referenced_series(original))
     row["suv_status"] = "not_applicable"
     return row
 

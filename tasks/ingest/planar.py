@@ -16,6 +16,7 @@ from schemas.volume import WHOLE, Attributes, Part, RawVolume
 from tasks.dicom import values
 from tasks.dicom.nm_times import frame_angles
 from tasks.dicom.pixels import StoredArray
+from tasks.dicom.references import only
 from tasks.dicom.stack import plane_directions, plane_stack
 from tasks.ingest.assembled import require_one_value
 from tasks.ingest.context import Context, Conversion
@@ -190,9 +191,8 @@ def _geometry(pool: _Pool) -> tuple[Geometry, bool]:
     the grid is nominal: origin 0, x to the right and y down; the detectors' places are attributes.
     """
     first = pool.first
-    planes = {plane for o in pool.objects for plane in _frame_planes(o)}
     spacing = first.pixel_spacing or _NOMINAL_PIXEL_MM
-    plane = planes.pop() if len(planes) == 1 else None
+    plane = only(plane for o in pool.objects for plane in _frame_planes(o))
     position, orientation = plane or ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
     row, column = plane_directions(orientation)
     rows, columns = first.stored.shape[1:]

@@ -11,6 +11,7 @@ from schemas.errors import RejectedObjectError
 from schemas.records import Row
 from tasks.deidentify.identity import IdentifierFilter
 from tasks.dicom import values
+from tasks.dicom.references import only
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.documents import read_documents
 from tasks.ingest.findings import partial_series_findings
@@ -63,7 +64,9 @@ def convert_report(
         raise _no_measurements()
     header = used.headers[0]
     row = common_row(header, context.clean(header), "report", used.digests, context)
-    row["referenced_series_uid"] = _only_series(rows.measurements)
+    row["referenced_series_uid"] = only(
+        str(m["measured_series_uid"]) for m in rows.measurements if m.get("measured_series_uid")
+    )
     return Conversion(
         rows={
             "series": [row],
@@ -91,9 +94,3 @@ def _add_report(dataset: Dataset, context: Context, rows: ReportRows) -> None:
 
 def _no_measurements() -> RejectedObjectError:
     return RejectedObjectError("report_without_measurements", "")
-
-
-def _only_series(measurements: list[Row]) -> str | None:
-    """Image series that all values were measured on, None if it is not one."""
-    found = {str(m["measured_series_uid"]) for m in measurements if m.get("measured_series_uid")}
-    return found.pop() if len(found) == 1 else None

@@ -17,6 +17,7 @@ from schemas.volume import MaskVolume
 from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
 from tasks.dicom.parse import parse_dataset
+from tasks.dicom.references import only, referenced_series
 from tasks.dicom.variants import without
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
@@ -90,8 +91,7 @@ def convert_segmentation(
     header = opened[0].header
     digests = [o.loaded.digest for o in opened]
     row = common_row(header, context.clean(header), "segmentation", digests, context)
-    references = {o.reference for o in opened}
-    row["referenced_series_uid"] = references.pop() if len(references) == 1 else None
+    row["referenced_series_uid"] = only(o.reference for o in opened)
     masks = [_with_series(mask, row) for o in opened for mask in o.masks]
     return Conversion(
         rows={
@@ -107,7 +107,7 @@ def convert_segmentation(
 def _open(loaded: LoadedObject, offset: int, context: Context) -> _Opened:
     dataset = parse_dataset(loaded.data, with_pixels=True)
     frames = read_segment_frames(dataset, context.limits)
-    reference = _referenced_series(dataset)
+    reference = referenced_series(dataset)
     segments = _segment_rows(dataset, offset, context, reference)
     if not segments:
         raise RejectedObjectError("missing_attribute", "SegmentSequence is absent or empty")
@@ -202,12 +202,3 @@ def _is_background(segment: Dataset) -> bool:
 
 def _numbers(segments: list[Row]) -> list[int]:
     return [int(str(s["segment_number"])) for s in segments]
-
-
-def _referenced_series(dataset: Dataset) -> str | None:
-    """Original UID of the one image series that the segmentation names."""
-    found = {
-        values.text(item, "SeriesInstanceUID")
-        for item in values.items(dataset, "ReferencedSeriesSequence")
-    }
-    return found.pop() if len(found) == 1 else None

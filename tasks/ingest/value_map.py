@@ -13,6 +13,7 @@ from schemas.records import Row
 from tasks.deidentify.descriptors import UNKNOWN_LABEL, clean_label
 from tasks.deidentify.identity import IdentifierFilter
 from tasks.dicom import values
+from tasks.dicom.references import only
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.documents import read_documents
 from tasks.ingest.findings import partial_series_findings
@@ -63,8 +64,9 @@ def convert_value_map(
         raise RejectedObjectError("missing_attribute", "no usable value mapping in the series")
     header = used.headers[0]
     row = common_row(header, context.clean(header), "value_map", used.digests, context)
-    series = {str(m["mapped_series_uid"]) for m in maps if m["mapped_series_uid"]}
-    row["referenced_series_uid"] = series.pop() if len(series) == 1 else None
+    row["referenced_series_uid"] = only(
+        str(m["mapped_series_uid"]) for m in maps if m["mapped_series_uid"]
+    )
     return Conversion(
         rows={
             "series": [row],

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +16,7 @@ import lake
 from lake.verify import verify
 from tests.instances import ct_instance
 from tests.orthanc import Orthanc, orthanc_server
+from tests.serving import ServeProcess, serving
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("serve")]
 
@@ -28,61 +25,49 @@ _PATIENCE_S = 240.0
 
 @dataclass(frozen=True)
 class Served:
-    """A running `tracerlake serve`."""
+    """A running `tracerlake serve` and its Prefect server."""
 
-    process: subprocess.Popen[bytes]
-    log: Path
+    running: ServeProcess
     api: httpx.Client
 
     def run_now(self) -> dict[str, object]:
         """Have the deployment run once and wait for its end."""
         (deployment,) = self.api.post("/deployments/filter", json={}).json()
-        made = self.api.post(f"/deployments/{deployment['id']}/create_flow_run", json={}).json()
+        asked = self.api.post(f"/deployments/{deployment['id']}/create_flow_run", json={})
+        made = asked.raise_for_status().json()
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
-            run: dict[str, object] = self.api.get(f"/flow_runs/{made['id']}").json()
-            if run["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
+            answer = self.api.get(f"/flow_runs/{made['id']}")
+            run: dict[str, object] = answer.json() if answer.is_success else {}  # else it is busy
+            if run.get("state_type") in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
                 return run
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            self.running.assert_alive()
             time.sleep(0.5)
-        pytest.fail(self.log.read_text()[-3000:])
+        pytest.fail(self.running.tail())
 
 
 @contextmanager
 def _serving(location: Path, tmp_path: Path) -> Iterator[Served]:
-    command = [sys.executable, "-m", "flows.cli.main", "serve", str(location),
-               "--cron", "0 2 * * *", "--timezone", "UTC", "--source", "pacs"]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
-    environment["PREFECT_HOME"] = str(tmp_path / "prefect")
-    log = tmp_path / "serve.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, env=environment, start_new_session=True
-        )
-    try:
-        with httpx.Client(base_url=_api(process, log), trust_env=False, timeout=60) as api:
-            yield Served(process, log, api)
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    options = ("--cron", "0 2 * * *", "--timezone", "UTC", "--source", "pacs")
+    with (
+        serving(location, tmp_path, *options) as running,
+        httpx.Client(base_url=_api(running), trust_env=False, timeout=60) as api,
+    ):
+        yield Served(running, api)
 
 
-def _api(process: subprocess.Popen[bytes], log: Path) -> str:
+def _api(running: ServeProcess) -> str:
     """Address of the server, once the deployment is there."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()[-3000:]
-        found = re.search(r"server started: (http://\S+)", log.read_text())
+        running.assert_alive()
+        found = re.search(r"server started: (http://\S+)", running.log.read_text())
         if found:
             url = f"{found[1]}/api"
             if httpx.post(f"{url}/deployments/filter", json={}, trust_env=False).json():
                 return url
         time.sleep(0.5)
-    pytest.fail(log.read_text()[-3000:])
+    pytest.fail(running.tail())
 
 
 def _last_ingestion(location: Path) -> dict[str, object]:
@@ -129,4 +114,4 @@ def test_the_second_run_of_the_deployment_takes_only_the_new_study(
     }  # fmt: skip
     assert sorted(set(orthanc.served()[before:])) == [f"2.25.92.1.{n}" for n in range(3)]
     assert (location / "reports" / "runs" / "latest.html").is_file()
-    assert "s3cret" not in served.log.read_text()
+    assert "s3cret" not in served.running.log.read_text()

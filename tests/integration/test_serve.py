@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +9,7 @@ import pytest
 
 import lake
 from tests.cohorts import CENTRES, Cohort
+from tests.serving import serving
 
 pytestmark = pytest.mark.xdist_group("serve")
 
@@ -30,28 +27,12 @@ def test_the_scheduled_flow_runs_when_it_is_due(tiny_cohort: Cohort, tmp_path: P
     location = tmp_path / "lake"
     lake.create(location, settings={"centres": CENTRES}).close()
     source = next(tiny_cohort.dicom.glob("S/*"))
-    command = [sys.executable, "-m", "flows.cli.main", "serve", str(location),
-               "--cron", "* * * * *", "--source", str(source)]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
-    environment["PREFECT_HOME"] = str(tmp_path / "prefect")
-    log = tmp_path / "serve.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, env=environment, start_new_session=True
-        )
-    try:
+    with serving(location, tmp_path, "--cron", "* * * * *", "--source", str(source)) as served:
         deadline = time.monotonic() + 360
         while "harmonise" not in _finished_runs(location):
-            assert process.poll() is None, log.read_text()[-3000:]
-            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            served.assert_alive()
+            assert time.monotonic() < deadline, served.tail()
             time.sleep(1)
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
     assert _finished_runs(location)[:4] == [
         "ingest", "standardise", "extract_features", "harmonise",
     ]  # fmt: skip
