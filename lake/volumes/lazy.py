@@ -13,7 +13,7 @@ from xarray.core import indexing
 
 from lake.volumes import layout, stores
 from lake.volumes.frames import frame_times, frames_of
-from lake.volumes.read import description, geometry_of
+from lake.volumes.read import description, geometry_of, open_array
 from schemas.errors import InvalidInputError
 from schemas.volume import FrameAxis
 
@@ -75,7 +75,7 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
     about = description(group, path, None)
     zone = str(about["zone"])
     factors, unit = _factors(group, about, quantity) if zone == "raw" else ((), _unit(about))
-    array = _QuantifiedArray(cast("zarr.Array", group[layout.ARRAY_NAME[zone]]), factors)
+    array = _QuantifiedArray(open_array(group, layout.ARRAY_NAME[zone], path), factors)
     coordinates = geometry_of(group, about, zone).axis_coordinates()
     dims = layout.DIMS if len(array.shape) == 3 else layout.DIMS_4D
     return xr.DataArray(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lake.volumes import layout, stores
 from lake.volumes.frames import frames_of, part_of
 from lake.volumes.identity import array_digest
+from lake.volumes.wholeness import require_whole
 from schemas.errors import NotFoundInLakeError, StorageError
 from schemas.geometry import FloatArray, Geometry
 from schemas.volume import Attributes, ImageVolume, MaskVolume, RawVolume
@@ -119,11 +120,32 @@ def _array(group: zarr.Group, name: str) -> zarr.Array:
     return cast("zarr.Array", group[name])
 
 
-def _values(group: zarr.Group, name: str, path: str) -> NDArray[Any]:
+def open_array(group: zarr.Group, name: str, path: str) -> zarr.Array:
+    """Open an array of a volume whose chunks are all there.
+
+    Raises
+    ------
+    StorageError
+        If it is not there, cut off or damaged.
+    """
     try:
-        return cast("NDArray[Any] | FloatArray", _array(group, name)[...])
+        array = _array(group, name)
+        require_whole(stores.folder_of(group) / name, array)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(name, path, error) from error
+    return array
+
+
+def _values(group: zarr.Group, name: str, path: str) -> NDArray[Any]:
+    array = open_array(group, name, path)
+    try:
+        return cast("NDArray[Any] | FloatArray", array[...])
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise StorageError(
-            f"array {name!r} of volume {path} cannot be read ({type(error).__name__}); run "
-            "verify on the lake and ingest the series again"
-        ) from error
+        raise _unreadable(name, path, error) from error
+
+
+def _unreadable(name: str, path: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"array {name!r} of volume {path} cannot be read ({type(error).__name__}); run "
+        "verify on the lake and ingest the series again"
+    )

@@ -9,7 +9,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import zarr
 from zarr.storage import LocalStore
@@ -54,6 +54,11 @@ def open_group(root: str, path: str) -> zarr.Group:
         return zarr.open_group(LocalStore(folder, read_only=True), mode="r", zarr_format=3)
     except (OSError, ValueError, KeyError) as error:
         raise StorageError(f"volume {path} is damaged: {type(error).__name__}") from error
+
+
+def folder_of(group: zarr.Group) -> Path:
+    """Folder of a group that `open_group` opened."""
+    return Path(cast("LocalStore", group.store).root)
 
 
 def publish(root: str, path: str, fill: Callable[[GroupWriter], None]) -> None:

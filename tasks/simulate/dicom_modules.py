@@ -114,7 +114,7 @@ def add_equipment(ds: Dataset, centre: str, manufacturer: str, model: str, softw
     ds.InstitutionalDepartmentName = "Department of Simulated Medicine"
     ds.StationName = f"SIMSTATION{centre}"
     ds.DeviceSerialNumber = f"SIM{ord(centre):05d}"
-    ds.OperatorsName = "Operator^Imaginary"
+    ds.OperatorsName = "Kurbelmann^Imaginary"
     ds.PerformingPhysicianName = "Performer^Imaginary^^Dr"
 
 
