@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.columns import COLUMNS, Column
 
 #: Format of the lake (tables, volumes, settings); raised with every change that needs a migration.
-LAKE_FORMAT: Final = 2
+LAKE_FORMAT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ _SERIES_COLUMNS = (
     "series_instance_uid", "study_instance_uid", "patient_key", "centre", "modality", "series_kind",
     "is_spect", "sop_class_uid", "frame_of_reference_uid", "referenced_series_uid", "study_datetime",
     "series_datetime", "acquisition_datetime", "manufacturer", "manufacturer_model_name",
-    "software_versions", "reconstruction_method", "convolution_kernel", "attenuation_corrected",
+    "software_versions", "scanner_key", "reconstruction_key", "reconstruction_method", "convolution_kernel", "attenuation_corrected",
     "attenuation_correction_source", "reconstruction_algorithm", "is_time_of_flight",
     "is_psf_modelled", "n_iterations", "n_subsets", "penalty_beta", "post_filter",
     "post_filter_fwhm_mm", "ct_kernel", "reconstruction_sources", "corrected_image", "series_description_words", "n_instances", "units", "decay_correction",

@@ -72,6 +72,19 @@ SERIES = (
     ),
     C("software_versions", "string", "Scanner software.", source="SoftwareVersions (0018,1020)"),
     C(
+        "scanner_key",
+        "string",
+        "Pseudonym of the scanner: the same for all its series.",
+        source="Manufacturer (0008,0070), ManufacturerModelName (0008,1090), DeviceSerialNumber "
+        "(0018,1000), or StationName (0008,1010) and InstitutionName (0008,0080)",
+    ),
+    C(
+        "reconstruction_key",
+        "string",
+        "Algorithm, TOF, PSF, iterations, subsets, penalty and filter as one text, to group by.",
+        source="the columns reconstruction_algorithm to ct_kernel",
+    ),
+    C(
         "reconstruction_method",
         "string",
         "Reconstruction as the vendor names it.",

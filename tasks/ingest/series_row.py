@@ -15,12 +15,13 @@ from tasks.deidentify.descriptors import clean_words
 from tasks.dicom import values
 from tasks.ingest.attenuation import attenuation_correction
 from tasks.ingest.context import Context
+from tasks.ingest.equipment import reconstruction_key, scanner_key
 from tasks.ingest.reconstruction import reconstruction_columns
 from tasks.ingest.tracer import is_spect, radionuclide, tracer_name
 from tasks.quantify.times import parse_date
 
 #: Raised when rows or volumes made from the same objects would come out differently.
-CONVERSION_VERSION: Final = 2
+CONVERSION_VERSION: Final = 3
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 #: Ages above are given as `_AGE_CAP`, as HIPAA's safe harbour asks.
@@ -59,6 +60,7 @@ def common_row(
         "manufacturer": values.text(clean, "Manufacturer"),
         "manufacturer_model_name": values.text(clean, "ManufacturerModelName"),
         "software_versions": values.joined(clean, "SoftwareVersions"),
+        "scanner_key": scanner_key(original, context.pseudonymiser),
         "series_description_words": _words(original),
         "n_instances": len(contents),
         "patient_sex": values.text(clean, "PatientSex"),
@@ -87,17 +89,21 @@ def image_row(original: Dataset, clean: Sequence[Dataset], suv: SuvDerivation, r
     corrections = values.texts(first, "CorrectedImage")
     nuclear = values.text(original, "Modality") in ("PT", "NM")
     is_corrected, told_by = attenuation_correction(original)
+    made = {
+        "reconstruction_method": values.joined(first, "ReconstructionMethod"),
+        "convolution_kernel": values.joined(first, "ConvolutionKernel"),
+        **reconstruction_columns(original),
+    }
     return {
         **row,
+        **made,
+        "reconstruction_key": reconstruction_key(made),
         "acquisition_datetime": values.earliest(
             values.moment(ds, "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
             for ds in clean
         ),
-        "reconstruction_method": values.joined(first, "ReconstructionMethod"),
-        "convolution_kernel": values.joined(first, "ConvolutionKernel"),
         "attenuation_corrected": is_corrected,
         "attenuation_correction_source": told_by,
-        **reconstruction_columns(original),
         "corrected_image": corrections or None,
         "units": values.text(first, "Units"),
         "decay_correction": values.text(first, "DecayCorrection"),
