@@ -473,3 +473,20 @@ def test_gates_without_decay_correction_are_flagged() -> None:
                   DecayCorrection="NONE", CorrectedImage=["ATTN", "SCAT"])  # fmt: skip
     found = derive_suv([gate])
     assert (found.status, found.findings[0][0]) == ("suv", "SUV-REFERENCE")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PatientWeight": "70000"},
+        {"PatientSize": None},
+        {
+            "RadiopharmaceuticalStartDateTime": "20250310100000",
+            "AcquisitionDate": "19000101",
+            "SeriesDate": "19000101",
+        },
+    ],
+    ids=["weight in g", "no size", "all dates anonymised but that of the injection"],
+)
+def test_same_factor_whatever_the_header(changes: dict[str, object]) -> None:
+    assert derive_suv([header(**changes)]).factors == pytest.approx((factor(3600),), rel=1e-4)
