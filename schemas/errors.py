@@ -98,3 +98,26 @@ class RejectedObjectError(TracerlakeError, ValueError):
     ) -> tuple[type[RejectedObjectError], tuple[str, str, tuple[str, ...]]]:
         """Survive the way between Dask processes (the default would pass one argument)."""
         return (type(self), (self.reason_code, self.detail, self.attributes))
+
+
+class KineticsRefusedError(TracerlakeError, ValueError):
+    """A dynamic series or a curve that a kinetic model cannot be applied to: becomes a finding.
+
+    Parameters
+    ----------
+    reason_code : str
+        One of `schemas.kinetics.KINETIC_REFUSALS`.
+    detail : str
+        What was expected and what came, without patient values.
+    """
+
+    kind = "kinetics_refused"
+
+    def __init__(self, reason_code: str, detail: str) -> None:
+        super().__init__(f"{reason_code}: {detail}")
+        self.reason_code = reason_code
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[KineticsRefusedError], tuple[str, str]]:
+        """Survive the way between Dask processes (the default would pass one argument)."""
+        return (type(self), (self.reason_code, self.detail))

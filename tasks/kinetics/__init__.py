@@ -1,0 +1,1 @@
+"""Kinetics of dynamic PET: curves, input functions, graphical and reference tissue models."""
