@@ -75,6 +75,10 @@ def simulate(
     frames: Annotated[
         bool, typer.Option("--frames", help="Add a dynamic and a gated PET.")
     ] = False,
+    phantoms: Annotated[
+        bool,
+        typer.Option("--phantoms", help="Add an image quality phantom and a cylinder per centre."),
+    ] = False,
 ) -> None:
     """Write a simulated multi-centre cohort as real DICOM, with its truth beside it."""
     from flows.progress import stage
@@ -101,6 +105,7 @@ def simulate(
             workers=workers,
             progress=advance,
             frames=frames,
+            phantoms=phantoms,
         )
     console().print(
         f"Wrote {summary.n_patients} simulated patients of {len(summary.centres)} centres to "

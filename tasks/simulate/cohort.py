@@ -15,6 +15,7 @@ from tasks.simulate.clinical import write_fhir, write_redcap
 from tasks.simulate.dicom_frames import write_framed_studies
 from tasks.simulate.dirt import write_dirt
 from tasks.simulate.patient import Patient, draw_patient, stages_of_centre
+from tasks.simulate.phantom_series import write_phantoms
 from tasks.simulate.scanner import MAX_CENTRES, CentreProfile, SpectProfile, centre_profile
 from tasks.simulate.study import (
     StudyResult,
@@ -42,6 +43,7 @@ clinical/redcap.csv         REDCap-like export of some centres
 clinical/fhir.ndjson        FHIR R4 resources of the other centres
 truth/truth.csv, .json      lesions as painted and centres as modelled; not to be ingested
 truth/curves.csv            uptake in each frame of the dynamic and the gated PET
+truth/phantoms.toml         what the phantoms were filled with, if asked for; their truth beside it
 truth/expected_outcomes.csv where every file of dicom/ must end
 """
 
@@ -99,6 +101,7 @@ def simulate_cohort(
     dirt: bool = True,
     ideal: bool = False,
     frames: bool = False,
+    phantoms: bool = False,
 ) -> CohortSummary:
     """Write a simulated multi-centre cohort as DICOM and clinical files, with its truth.
 
@@ -126,6 +129,9 @@ def simulate_cohort(
         Leave out resolution and noise (not the calibration error): for tests of quantification.
     frames : bool
         Add a dynamic and a gated PET of two more patients, and their curves to the truth.
+    phantoms : bool
+        Add an image quality phantom and a uniform cylinder of each PET centre, and what they were
+        filled with to the truth.
 
     Returns
     -------
@@ -157,6 +163,8 @@ def simulate_cohort(
         expected += write_dirt(settings, pet_profiles[0], results)
     if frames:
         expected += write_framed_studies(settings, pet_profiles[0], truth)
+    if phantoms:
+        expected += write_phantoms(settings, pet_profiles, truth)
     profiles = {job.profile.letter: job.profile for job in jobs}
     _write_clinical(clinical, profiles, results)
     parameters = {
@@ -168,6 +176,7 @@ def simulate_cohort(
         "dirt": dirt,
         "ideal": ideal,
         "frames": frames,
+        "phantoms": phantoms,
     }
     write_truth(truth, results, profiles, expected, parameters)
     (out / "README.txt").write_text(_README, encoding="utf-8")
