@@ -14,6 +14,7 @@ import lake
 from flows.identities import pseudonymiser, remember
 from flows.private_flow import private_flow
 from flows.progress import stage
+from flows.protocol_checks import renew_checks
 from flows.runs import RunLog, author, run_record
 from schemas.reasons import REASONS
 from schemas.records import Row
@@ -75,6 +76,7 @@ def ingest_clinical(
         if lk.settings.deidentify:
             remember(lk.keys(), [i for batch in batches for i in batch.identities])
         _publish(lk, log, batches)
+        renew_checks(lk, log)
         get_run_logger().info("%d clinical records", log.counts["n_files"])
         return {k: log.counts[k] for k in ("n_files", "n_quarantined", "n_written")}
 

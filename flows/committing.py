@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -88,11 +88,15 @@ def publish_series(
         tables = _merge(settled)
         set_aside(tx, tables["files"], seen.replaced)
         _forget_withdrawn(tx, remade)
-        tx.delete("findings", {"subject_id": sorted({s.series_instance_uid for s in remade})})
+        uids = sorted({s.series_instance_uid for s in remade})
+        found = with_first_run(tx, _stamped(log, "findings", tables["findings"]), uids)
+        tables["findings"] = found
+        tx.delete("findings", {"subject_id": uids})
         tables["files"] = _first_seen(tx, _stamped(log, "files", tables["files"]), seen)
         for name, rows in tables.items():
             if rows:
-                _replace(tx, name, _stamped(log, name, rows))
+                kept = rows if name == "findings" else _stamped(log, name, rows)
+                _replace(tx, name, kept)
         note_conflicts(tx, log, _perhaps_in_conflict(settled, seen))
         return settled
 
@@ -136,6 +140,21 @@ def _first_seen(tx: Transaction, rows: list[Row], seen: LookedAt) -> list[Row]:
     return [{**row, **first.get(row["file_key"], {})} for row in rows]
 
 
+def with_first_run(tx: Transaction, rows: list[Row], subject_ids: Sequence[str]) -> list[Row]:
+    """Keep the name of the run that found something first, where it is found again."""
+    if not rows:
+        return rows
+    known = tx.sql(
+        "SELECT finding_id, coalesce(first_run_id, run_id) AS first_run_id FROM findings "
+        "WHERE subject_id IN (SELECT unnest($subjects))",
+        {"subjects": list(subject_ids)},
+    ).to_pylist()
+    first = {row["finding_id"]: row["first_run_id"] for row in known}
+    return [
+        {**row, "first_run_id": first.get(row["finding_id"], row["first_run_id"])} for row in rows
+    ]
+
+
 def _without_known(series: StoredSeries, seen: LookedAt) -> StoredSeries:
     """Known objects of a series that stays as it is keep the outcome that they have."""
     if not series.leaves_series:
@@ -165,6 +184,7 @@ def _forget_withdrawn(tx: Transaction, stored: list[StoredSeries]) -> None:
     """Drop the current rows of series that cannot be used any more (history keeps them)."""
     gone = sorted({s.series_instance_uid for s in stored if not s.rows.get("series")})
     if gone:
+        tx.delete("protocol_checks", {"series_instance_uid": gone})
         tx.delete("series", {"series_instance_uid": gone})
         tx.delete("volumes", {"series_instance_uid": gone})
         tx.delete("segments", {"segmentation_series_uid": gone})

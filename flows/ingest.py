@@ -32,6 +32,8 @@ from flows.opaque import opaque
 from flows.outdated import reopen_outdated
 from flows.private_flow import private_flow
 from flows.progress import logged_if_nobody_listens, stage
+from flows.protocol_checks import renew_checks
+from flows.protocols import protocols_of
 from flows.reporting import reported_run
 from flows.retrying import known_places
 from flows.runs import RunLog
@@ -123,6 +125,8 @@ def ingest(
         The lake cannot be written; what was committed is kept.
     AccountingError
         An object that was listed has no outcome, or more than one.
+    InvalidInputError
+        A protocol file that the settings name is not valid; nothing has been taken in.
     """
     with (
         logged_if_nobody_listens(get_run_logger().info),
@@ -153,6 +157,7 @@ def ingest(
         _release(session, found)
         link_ct(lk, log)
         check_value_maps(lk, log)
+        renew_checks(lk, log)
         check_accounts(lk, log, session.seen.source_names)
         if found.failures:
             raise found.failures[0]
@@ -176,6 +181,7 @@ def _session(
         settings.deidentify,
         centre,
         connections(lk, selection),
+        protocols_of(lk),
     )
     return IngestSession(lk, keys, cluster, context, log, selection)
 

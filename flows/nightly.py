@@ -8,6 +8,7 @@ from typing import TypedDict
 from prefect import get_run_logger
 
 import lake
+from flows.check_protocol import check_protocol
 from flows.clinical import ingest_clinical
 from flows.cluster import open_cluster
 from flows.features import extract_features
@@ -43,7 +44,7 @@ def nightly(
     dask_address: str | None = None,
     workers: int | None = None,
 ) -> NightlySummary:
-    """Ingest, standardise, measure, harmonise, maintain, report; each stage does only what is new.
+    """Ingest, standardise, measure, check, harmonise, maintain, report: each does only what is new.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ def nightly(
             location, pet_profile=pet_profile, ct_profile=ct_profile, dask_address=address
         )
         stages["ROIs"] = extract_features(location, profile=feature_profile, dask_address=address)
+        stages["Protocol"] = check_protocol(location)
         stages["Harmonised values"] = harmonise(location, profile=feature_profile)
         if _is_maintained(location):
             stages["Maintenance"] = maintain(location)

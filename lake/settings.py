@@ -114,6 +114,23 @@ class PseudonymList(BaseModel):
         return value
 
 
+class ProtocolFiles(BaseModel):
+    """Which protocols the studies of a lake are held to.
+
+    Parameters
+    ----------
+    file : Path or None
+        For every centre without one of its own; None: the one that comes with tracerlake.
+    centres : dict
+        Centre code to file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Path | None = None
+    centres: dict[str, Path] = Field(default_factory=dict)
+
+
 class _KeyDirFromEnvironment(EnvSettingsSource):
     """``TRACERLAKE_KEY_DIR`` only: the environment must not turn one lake into another."""
 
@@ -148,8 +165,8 @@ class LakeSettings(BaseSettings):
         ``$TRACERLAKE_KEY_DIR``, then ``~/.config/tracerlake/keys/<lake_id>``.
     pseudonyms : PseudonymList or None
         The site's own list of pseudonyms; see `PseudonymList`.
-    limits, retry, maintenance
-        See `Limits`, `Retry` and `Maintenance`.
+    limits, retry, maintenance, protocol
+        See `Limits`, `Retry`, `Maintenance` and `ProtocolFiles`.
     sources : dict
         Declared sources by name; see `schemas.sources`.
     settle_s : float
@@ -176,6 +193,7 @@ class LakeSettings(BaseSettings):
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
     maintenance: Maintenance = Field(default_factory=Maintenance)
+    protocol: ProtocolFiles = Field(default_factory=ProtocolFiles)
     sources: dict[Annotated[str, Field(pattern=SOURCE_NAME)], SourceSettings] = Field(
         default_factory=dict
     )

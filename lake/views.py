@@ -30,7 +30,8 @@ _QUARANTINE: Final = (
 # The series of a study that is measured: one with SUV before one without, one image before frames
 # (of dynamic and gated series nothing is measured), attenuation corrected before not, the longest,
 # and the uid so that the choice never depends on row order.
-_MEASURED: Final = """
+# Common table expressions `frames` and `measured`.
+MEASURED: Final = """
 frames AS (
     SELECT series_instance_uid, any_value(shape_t) AS n_frames
     FROM volumes WHERE zone = 'raw' AND coalesce(part_index, 1) = 1 GROUP BY ALL
@@ -125,7 +126,7 @@ consent AS (
 )"""
 
 _COHORT: Final = f"""
-WITH {_MEASURED}, {_CT}, {_LESIONS}, {_CLINICAL}, {_CONSENT}
+WITH {MEASURED}, {_CT}, {_LESIONS}, {_CLINICAL}, {_CONSENT}
 SELECT m.patient_key,
        dense_rank() OVER (PARTITION BY m.patient_key ORDER BY m.study_date NULLS LAST) AS timepoint,
        m.centre, m.study_instance_uid, m.study_date,
@@ -149,5 +150,39 @@ LEFT JOIN consent ON consent.patient_key = m.patient_key
 WHERE consent.consent_status IS DISTINCT FROM 'deny'
 """  # noqa: S608
 
+# A study counts once per rule, by the worst of its series; it cannot be checked only if none of
+# them can. Series without a centre count together.
+_COVERAGE: Final = """
+WITH ranked AS (
+    SELECT coalesce(centre, 'unknown') AS centre, rule_id,
+           coalesce(study_instance_uid, series_instance_uid) AS study,
+           min_by(check_outcome, (rank, not_checkable_reason, series_instance_uid)) AS outcome,
+           min_by(not_checkable_reason, (rank, not_checkable_reason, series_instance_uid)) AS reason
+    FROM (SELECT *, list_position(['fail', 'warn', 'info', 'passed', 'not_checkable'],
+                                  check_outcome) AS rank FROM protocol_checks)
+    GROUP BY ALL
+),
+reasons AS (
+    SELECT centre, rule_id, reason, count(*) AS n FROM ranked
+    WHERE outcome = 'not_checkable' GROUP BY ALL
+),
+because AS (
+    SELECT centre, rule_id,
+           list(reason || ': ' || n ORDER BY n DESC, reason) AS not_checkable_because
+    FROM reasons GROUP BY ALL
+)
+SELECT r.centre, r.rule_id, count(*) AS n_studies,
+       count(*) FILTER (outcome = 'passed') AS n_passed,
+       count(*) FILTER (outcome = 'info') AS n_info,
+       count(*) FILTER (outcome = 'warn') AS n_warn,
+       count(*) FILTER (outcome = 'fail') AS n_fail,
+       count(*) FILTER (outcome = 'not_checkable') AS n_not_checkable,
+       any_value(b.not_checkable_because) AS not_checkable_because
+FROM ranked r LEFT JOIN because b ON b.centre = r.centre AND b.rule_id = r.rule_id
+GROUP BY r.centre, r.rule_id
+"""
+
 #: SQL of every view by name.
-SQL: Final[dict[str, str]] = {"quarantine": _QUARANTINE, "cohort": _COHORT}
+SQL: Final[dict[str, str]] = {
+    "quarantine": _QUARANTINE, "cohort": _COHORT, "protocol_coverage": _COVERAGE,
+}  # fmt: skip

@@ -67,7 +67,8 @@ _SERIES_COLUMNS = (
     "injection_datetime", "uptake_time_s", "frame_duration_s", "patient_weight_kg",
     "patient_size_m", "patient_sex", "patient_age_years", "suv_status", "suv_factor",
     "suv_per_stored_min", "suv_per_stored_max", "suv_rule", "suv_reason_code", "suv_reason_text",
-    "suv_derivation", "decay_reference_spread_percent", "deidentification",
+    "suv_derivation", "decay_reference_spread_percent", "body_suv_mean",
+    "activity_in_view_percent", "deidentification",
     "deidentification_version", "input_digest", "run_id",
 )  # fmt: skip
 
@@ -184,8 +185,23 @@ STORED: Final[tuple[Table, ...]] = (
     Table(
         "findings", "Protocol, data and method findings, each with its limit and source.",
         ("finding_id", "rule_id", "severity", "subject_kind", "subject_id", "patient_key", "centre",
-         "message", "observed_value", "limit_text", "finding_source", "run_id"),
+         "message", "observed_value", "limit_text", "finding_source", "protocol_id",
+         "protocol_digest", "first_run_id", "run_id"),
         ("finding_id",),
+    ),
+    Table(
+        "protocols", "Every protocol that series were ever held against, with its content.",
+        ("protocol_digest", "protocol_id", "protocol_title", "n_rules", "rules_off",
+         "protocol_json", "checked_digest", "run_id"),
+        ("protocol_digest",),
+    ),
+    Table(
+        "protocol_checks",
+        "One row per series and protocol rule that is about it: kept, broken, or not checkable.",
+        ("rule_id", "series_instance_uid", "study_instance_uid", "patient_key", "centre",
+         "check_outcome", "observed_value", "not_checkable_reason", "protocol_id",
+         "protocol_digest", "run_id"),
+        ("series_instance_uid", "rule_id"),
     ),
     Table(
         "patients", "One row per patient known from clinical data.",
@@ -219,6 +235,14 @@ VIEWS: Final[tuple[Table, ...]] = (
          "suv_max", "suv_peak", "mtv_ml", "tlg_g", "age_years", "sex", "weight_kg",
          "glucose_mmol_l", "stage", "outcome_event", "outcome_days", "consent_status"),
         ("patient_key", "study_instance_uid"), is_view=True,
+    ),
+    Table(
+        "protocol_coverage",
+        "One row per centre and protocol rule: in how many studies it was kept, broken, or could not "
+        "be checked, and why not.",
+        ("centre", "rule_id", "n_studies", "n_passed", "n_info", "n_warn", "n_fail",
+         "n_not_checkable", "not_checkable_because"),
+        ("centre", "rule_id"), is_view=True,
     ),
 )  # fmt: skip
 

@@ -21,15 +21,15 @@ def run_summary(facts: RunFacts) -> str:
     run = facts.run
     blocks = [
         f"# Ingestion {run['run_id']}: {run['run_state']}",
-        _table(("outcome", "objects"), [
+        markdown_table(("outcome", "objects"), [
             *((name, run[f"n_{name}"]) for name in _OUTCOMES), ("**sum**", run["n_files"]),
         ]),
         _rates(run),
-        _table(("source", "listed", "new or changed", "state"), [
+        markdown_table(("source", "listed", "new or changed", "state"), [
             (s["source_name"], s["n_files"], s["n_changed"], s["source_error"] or "complete")
             for s in facts.sources
         ]),
-        _table(("quarantined because", "objects", "series", "what to do"), [
+        markdown_table(("quarantined because", "objects", "series", "what to do"), [
             (r["reason_code"], r["n_objects"], r["n_series"], r["sentence"])
             for r in facts.quarantined
         ]),
@@ -51,7 +51,8 @@ def _rates(run: Row) -> str:
     )
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+def markdown_table(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    """Write a table; empty without rows."""
     if not rows:
         return ""
     lines = [header, ("---",) * len(header), *rows]

@@ -10,8 +10,9 @@ from schemas.records import ConvertedSeries, ObjectRef, Row, ScannedObject, Seri
 from schemas.sources import Selection
 from tasks.deidentify.pseudonyms import Pseudonyms
 from tasks.dicom.scan import HeaderScanner
-from tasks.findings.protocol import protocol_findings
 from tasks.ingest.convert import Limits, convert_series
+from tasks.protocol.evaluate import Protocols, findings_at_ingestion
+from tasks.protocol.mass_balance import mass_balance
 from tasks.sources.reading import ObjectReader
 from tasks.sources.retrieved import Connections
 from tasks.sources.settled import SettledReader
@@ -35,6 +36,8 @@ class IngestContext:
         Centre code of everything in this run; None: as the objects say.
     connections : Connections
         How to reach objects of declared sources.
+    protocols : Protocols or None
+        What series are held to; None: nothing, as in tests of conversion alone.
     """
 
     volumes_root: str
@@ -43,6 +46,7 @@ class IngestContext:
     deidentify: bool
     centre: str | None = None
     connections: Connections = field(default_factory=Connections)
+    protocols: Protocols | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def _store(context: IngestContext, converted: ConvertedSeries) -> StoredSeries:
     volumes = [write_raw(root, uid, volume) for volume in converted.raw]
     if context.centre is not None:
         rows["series"] = [{**row, "centre": context.centre} for row in rows.get("series", [])]
-    rows["findings"] = [*rows.get("findings", []), *_protocol_findings(rows, volumes)]
+    _add_mass_balance(rows, converted)
+    rows["findings"] = [*rows.get("findings", []), *_protocol_findings(context, rows, volumes)]
     for mask in converted.masks:
         row = write_mask(root, uid, mask)
         _link_segments(rows.get("segments", []), mask.attributes.get("segment_numbers"), row)
@@ -101,11 +106,26 @@ def _store(context: IngestContext, converted: ConvertedSeries) -> StoredSeries:
     return StoredSeries(uid, rows, converted.leaves_series, converted.identity)
 
 
-def _protocol_findings(rows: Mapping[str, list[Row]], volumes: list[Row]) -> list[Row]:
+def _add_mass_balance(rows: dict[str, list[Row]], converted: ConvertedSeries) -> None:
+    """Measure the first volume of a series while its voxels are in memory."""
+    if converted.raw and converted.raw[0].suv_factor is not None:
+        rows["series"] = [
+            {**row, **mass_balance(converted.raw[0], row.get("patient_weight_kg"))}
+            for row in rows.get("series", [])
+        ]
+
+
+def _protocol_findings(
+    context: IngestContext, rows: Mapping[str, list[Row]], volumes: list[Row]
+) -> list[Row]:
+    if context.protocols is None:
+        return []
     return [
         finding
         for series in rows.get("series", [])
-        for finding in protocol_findings(series, volumes[0] if volumes else None)
+        for finding in findings_at_ingestion(
+            context.protocols, series, volumes[0] if volumes else None
+        )
     ]
 
 

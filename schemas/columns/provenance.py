@@ -6,7 +6,7 @@ from schemas.columns.base import Column as C
 
 COLUMNS = (
     C("run_id", "string", "Run that wrote the row.", volatile=True),
-    C("first_run_id", "string", "Run that saw the object first.", volatile=True),
+    C("first_run_id", "string", "Run that saw the object or finding first.", volatile=True),
     C("flow_name", "string", "Flow: ingest, standardise, extract_features, harmonise, maintain."),
     C("started_at", "timestamp", "Start of the run, UTC.", volatile=True),
     C(
@@ -131,7 +131,7 @@ COLUMNS = (
     C(
         "subject_kind",
         "string",
-        "What the finding is about: series, volume, roi, patient, record, source, run or model.",
+        "What the finding is about: series, study, volume, roi, patient, record, source, run or model.",
     ),
     C("subject_id", "string", "Key of the subject in its table."),
     C("message", "string", "The finding as a sentence."),

@@ -40,6 +40,8 @@ _TRACERS: Final[tuple[tuple[str, str], ...]] = (
     ("exametazime", "HMPAO"), ("hmpao", "HMPAO"), ("pertechnetate", "pertechnetate"),
     ("microspheres", "microspheres"), ("sirspheres", "microspheres"),
 )  # fmt: skip
+#: Every name of a tracer that the lake gives.
+TRACER_NAMES: Final = frozenset(name for _, name in _TRACERS)
 #: Code values of CID 25 and CID 4021 (SRT, SCT) where the meaning may be missing.
 _TRACER_CODES: Final = {
     "C-B1031": "FDG", "35321007": "FDG", "C-B1033": "FLT", "C-B1032": "NaF", "129513004": "NaF",

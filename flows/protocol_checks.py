@@ -1,0 +1,133 @@
+"""Holding the lake against its protocols: findings and checks renewed, only where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from flows.derive import input_digest
+from flows.protocol_facts import facts_digest, protocol_facts
+from flows.protocols import protocol_row, protocols_of
+from flows.runs import RunLog, author
+from lake import Lake, Transaction
+from schemas.records import Row
+from tasks.protocol.evaluate import Protocols, check_row, evaluate, findings_of
+
+#: Raised when the same facts and protocol would give other rows.
+_ALGORITHM: Final = "protocol checks/1"
+
+_KNOWN: Final = (
+    "SELECT * EXCLUDE (run_id) FROM findings WHERE protocol_digest IS NOT NULL ORDER BY finding_id"
+)
+_GONE: Final = (
+    "SELECT DISTINCT series_instance_uid FROM protocol_checks WHERE series_instance_uid "
+    "NOT IN (SELECT unnest($uids::VARCHAR[]))"
+)
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What a renewal did.
+
+    Parameters
+    ----------
+    n_series, n_checks : int
+        Looked at; 0 where nothing had changed since the last time.
+    n_findings : int
+        What there is now.
+    n_new, n_gone : int
+        Findings that were not there before, and that hold no longer.
+    """
+
+    n_series: int = 0
+    n_checks: int = 0
+    n_findings: int = 0
+    n_new: int = 0
+    n_gone: int = 0
+
+
+def renew_checks(lk: Lake, log: RunLog) -> Renewed:
+    """Hold every PET and SPECT series against its centre's protocol.
+
+    Runs after everything else is published, since visits, regions and clinical values may come in
+    any order. Findings and checks that no longer hold go (history keeps them); a finding that
+    stays keeps the run that found it first. Nothing is written, and no rule evaluated, if neither
+    facts nor protocols have changed.
+
+    Raises
+    ------
+    InvalidInputError
+        If a protocol file is not valid.
+    """
+    protocols = protocols_of(lk)
+    digest = _state_digest(lk, protocols)
+    known = {r["finding_id"]: r for r in lk.sql(_KNOWN).to_arrow_table().to_pylist()}
+    if _is_checked(lk, protocols, digest):
+        return Renewed(n_findings=len(known))
+    facts = protocol_facts(lk)
+    checks, findings = _evaluated(protocols, facts)
+    stamped = _with_first_run(log, findings, known)
+    gone = sorted(set(known) - set(stamped))
+    named = [{**protocol_row(p), "checked_digest": digest} for p in protocols.all()]
+
+    def write(tx: Transaction) -> None:
+        _forget(tx, gone, checks)
+        tx.replace("protocol_checks", log.stamp(checks), scope=("series_instance_uid",))
+        tx.replace("findings", list(stamped.values()), scope=("finding_id",))
+        tx.replace(
+            "protocols", log.stamp(named), scope=("protocol_digest",), compared=("checked_digest",)
+        )
+
+    n_new = len(set(stamped) - set(known))
+    message = log.message(f"protocol: {n_new} new findings, {len(gone)} gone")
+    lk.commit(write, message=message, author=author())
+    return Renewed(len(facts), len(checks), len(stamped), n_new, len(gone))
+
+
+def _state_digest(lk: Lake, protocols: Protocols) -> str:
+    by_centre = {centre: p.digest for centre, p in sorted(protocols.centres.items())}
+    return input_digest(_ALGORITHM, facts_digest(lk), protocols.default.digest, by_centre)
+
+
+def _is_checked(lk: Lake, protocols: Protocols, digest: str) -> bool:
+    done = dict(lk.sql("SELECT protocol_digest, checked_digest FROM protocols").fetchall())
+    return all(done.get(p.digest) == digest for p in protocols.all())
+
+
+def _evaluated(protocols: Protocols, facts: Iterable[Row]) -> tuple[list[Row], dict[str, Row]]:
+    """Rows of ``protocol_checks``, and of ``findings`` by their key."""
+    checks: list[Row] = []
+    findings: dict[str, Row] = {}
+    for series in facts:
+        protocol = protocols.of(series["centre"])
+        made = evaluate(protocol, series)
+        checks += [check_row(check, series, protocol) for check in made]
+        findings |= {str(f["finding_id"]): f for f in findings_of(made, series, protocol)}
+    return checks, findings
+
+
+def _with_first_run(
+    log: RunLog, findings: dict[str, Row], known: dict[object, Row]
+) -> dict[str, Row]:
+    return {
+        key: {
+            **row,
+            "first_run_id": known.get(key, {}).get("first_run_id") or log.run_id,
+            "run_id": log.run_id,
+        }
+        for key, row in findings.items()
+    }
+
+
+def _forget(tx: Transaction, gone: list[str], checks: list[Row]) -> None:
+    """Drop findings that hold no longer, and checks of series that have none now."""
+    if gone:
+        tx.delete("findings", {"finding_id": gone})
+    still = sorted({str(row["series_instance_uid"]) for row in checks})
+    without = tx.sql(_GONE, {"uids": still}).to_pylist()
+    if without:
+        tx.delete(
+            "protocol_checks",
+            {"series_instance_uid": [row["series_instance_uid"] for row in without]},
+        )

@@ -1,0 +1,128 @@
+"""What the lake knows of every PET and SPECT series, as the rules of a protocol ask for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lake import Lake
+from lake.views import LESION_WORDS, MEASURED
+from schemas.records import Row
+from schemas.tables import TABLES
+from tasks.clinical.model import NUMBERS
+
+#: Clinical items that protocols look at: all numbers.
+ITEMS: Final = tuple(NUMBERS)
+
+#: Columns of the first visit that are compared with.
+_FIRST: Final = (
+    "uptake_time_s", "injected_activity_bq", "patient_weight_kg", "patient_size_m", "patient_sex",
+    "scanner_key", "reconstruction_key",
+)  # fmt: skip
+_LIVER: Final = ("liver_suv_mean", "liver_suv_sd", "liver_volume_ml")
+
+_LESION: Final = "|".join(LESION_WORDS)
+
+# One liver ROI per series: drawn before thresholded, then the largest.
+_LIVERS: Final = f"""
+livers AS (
+    SELECT series_instance_uid, roi_id,
+           max(value) FILTER (feature = 'suv_mean') AS liver_suv_mean,
+           max(value) FILTER (feature = 'suv_sd') AS liver_suv_sd,
+           max(value) FILTER (feature = 'mtv_ml') AS liver_volume_ml
+    FROM features
+    WHERE feature IN ('suv_mean', 'suv_sd', 'mtv_ml')
+      AND regexp_matches(replace(coalesce(roi_label, ''), '_', ' '), '\\bliver\\b', 'i')
+      AND NOT regexp_matches(replace(roi_label, '_', ' '), '\\b({_LESION})s?\\b', 'i')
+    GROUP BY series_instance_uid, roi_id, roi_method
+    QUALIFY row_number() OVER (
+        PARTITION BY series_instance_uid
+        ORDER BY starts_with(coalesce(roi_method, ''), 'threshold'), liver_volume_ml DESC,
+                 roi_id) = 1
+)"""  # noqa: S608
+
+# The first visit is the patient's first study with the tracer (or nuclide) and the method. Another
+# study of the same day is a later image of the same visit, not a follow-up.
+_VISITS: Final = """
+visits AS (
+    SELECT *, first_value(series_instance_uid) OVER earlier AS of_first,
+           first_value(study_date) OVER earlier AS first_date
+    FROM measured
+    WINDOW earlier AS (
+        PARTITION BY patient_key, coalesce(radiopharmaceutical, radionuclide), is_spect, modality
+        ORDER BY study_datetime NULLS LAST, study_instance_uid
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+)"""
+
+# Of each item the value nearest to the study; dated before undated, and always the same of two.
+_NEAREST: Final = """
+nearest AS (
+    SELECT m.series_instance_uid, i.item, i.value_number,
+           CAST(abs(date_diff('day', m.study_date, i.item_date)) AS INTEGER) AS days
+    FROM measured m JOIN clinical_items i USING (patient_key)
+    WHERE i.value_number IS NOT NULL
+    QUALIFY row_number() OVER (
+        PARTITION BY m.series_instance_uid, i.item
+        ORDER BY abs(date_diff('day', m.study_date, i.item_date)) NULLS LAST, i.item_date,
+                 i.record_key) = 1
+)"""
+
+_CLINICAL: Final = """
+clinical AS (
+    SELECT series_instance_uid, {items}
+    FROM nearest GROUP BY series_instance_uid
+)"""
+
+
+def _facts_query() -> str:
+    items = ", ".join(
+        f"max(value_number) FILTER (item = '{i}') AS clinical_{i}, "
+        f"max(days) FILTER (item = '{i}') AS clinical_{i}_days"
+        for i in ITEMS
+    )
+    clinical = ", ".join(f"c.clinical_{i}, c.clinical_{i}_days" for i in ITEMS)
+    first = ", ".join(
+        [f"f.{c} AS first_{c}" for c in _FIRST] + [f"fl.{c} AS first_{c}" for c in _LIVER]
+    )
+    series = ", ".join(f"s.{c}" for c in _SERIES)
+    return f"""
+WITH {MEASURED}, {_LIVERS}, {_VISITS}, {_NEAREST}, {_CLINICAL.format(items=items)}
+SELECT {series}, v.frame_kind, v.shape_z, v.spacing_z_mm, v.spacing_y_mm, v.spacing_x_mm,
+       m.series_instance_uid IS NOT NULL AS is_measured,
+       {", ".join(f"l.{c}" for c in _LIVER)}, {clinical},
+       f.series_instance_uid AS first_series_uid, {first}
+FROM series s
+LEFT JOIN volumes v ON v.series_instance_uid = s.series_instance_uid AND v.zone = 'raw'
+                   AND coalesce(v.part_index, 1) = 1
+LEFT JOIN visits m ON m.series_instance_uid = s.series_instance_uid
+LEFT JOIN series f ON f.series_instance_uid = m.of_first AND m.study_date > m.first_date
+LEFT JOIN livers l ON l.series_instance_uid = s.series_instance_uid
+LEFT JOIN livers fl ON fl.series_instance_uid = f.series_instance_uid
+LEFT JOIN clinical c ON c.series_instance_uid = s.series_instance_uid
+WHERE s.series_kind = 'image' AND s.modality IN ('PT', 'NM')
+"""  # noqa: S608
+
+
+#: Columns of `series` that have nothing to do with any rule, or change with every run.
+_UNASKED: Final = frozenset(
+    {"suv_derivation", "suv_reason_text", "run_id", "input_digest", "deidentification",
+     "deidentification_version", "reconstruction_sources", "series_description_words"}
+)  # fmt: skip
+_SERIES: Final = tuple(c for c in TABLES["series"].columns if c not in _UNASKED)
+_FACTS: Final = _facts_query()
+_DIGEST: Final = (
+    "SELECT count(*), coalesce(bit_xor(hash(f)), 0), coalesce(sum(hash(f) % 1000003), 0) "  # noqa: S608
+    f"FROM ({_FACTS}) AS f"
+)
+
+
+def protocol_facts(lk: Lake) -> list[Row]:
+    """Facts about every PET and SPECT image series, in the order of their UIDs."""
+    query = f"SELECT * FROM ({_FACTS}) ORDER BY series_instance_uid"  # noqa: S608
+    rows: list[Row] = lk.sql(query).to_arrow_table().to_pylist()
+    return rows
+
+
+def facts_digest(lk: Lake) -> str:
+    """Digest of all facts, whatever their order; a few milliseconds for thousands of series."""
+    (row,) = lk.sql(_DIGEST).fetchall()
+    return "-".join(f"{int(value):x}" for value in row)

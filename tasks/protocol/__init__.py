@@ -1,0 +1,1 @@
+"""Protocols: rules as data, held against series, visits and clinical values."""
