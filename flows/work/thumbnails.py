@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 
 from lake.volumes import open_lazy
 from schemas.geometry import Geometry
-from tasks.pictures.thumbnail import (
-    Flat,
-    emission_thumbnail,
-    planar_thumbnail,
-    planes_thumbnail,
-    projections,
-)
+from tasks.pictures.projections import Flat, projections
+from tasks.pictures.thumbnail import emission_thumbnail, planar_thumbnail, planes_thumbnail
 
 #: Voxels of a slab that is held at once: 64 MB as float32.
 _SLAB_VOXELS: Final = 16_000_000

@@ -12,6 +12,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from tasks.pictures.palettes import colour_map
+
 DPI: Final = 100
 
 #: Okabe and Ito's palette, distinguishable with every kind of colour vision.
@@ -41,19 +43,22 @@ def quantity_label(value_unit: str) -> str:
     return _QUANTITIES.get(value_unit, f"Value ({value_unit})")
 
 
-def draw_colour_bar(axes: Axes, colours: str, highest: float, value_unit: str) -> None:
-    """Draw a vertical colour bar from 0 to `highest`, in kBq/ml or MBq/ml where shorter."""
+def draw_colour_bar(
+    axes: Axes, palette: str, window: tuple[float, float], value_unit: str
+) -> None:
+    """Draw a vertical colour bar of a window, in kBq/ml or MBq/ml where shorter."""
     scale, label = 1.0, quantity_label(value_unit)
-    if value_unit == "Bq/ml" and highest >= 1e4:
-        prefix, scale = ("M", 1e6) if highest >= 1e6 else ("k", 1e3)
+    low, high = window
+    if value_unit == "Bq/ml" and high >= 1e4:
+        prefix, scale = ("M", 1e6) if high >= 1e6 else ("k", 1e3)
         label = label.replace("Bq/ml", f"{prefix}Bq/ml")
-    mappable = ScalarMappable(Normalize(0.0, highest / scale), colours)
+    mappable = ScalarMappable(Normalize(low / scale, high / scale), colour_map(palette))
     figure = axes.get_figure()
     if figure is None:
         raise ValueError("the axes belong to no figure")
     bar = figure.colorbar(mappable, cax=axes)
     bar.set_label(label, fontsize=10, color=INK)
-    if highest / scale >= 1e4:
+    if high / scale >= 1e4:
         bar.ax.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.tick_params(labelsize=9)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,51 +14,14 @@ from scipy import ndimage
 
 from schemas.geometry import FloatArray, Geometry
 from tasks.pictures.orientation import patient_axes, seen_columns, to_patient
-from tasks.pictures.window import upper_limit
+from tasks.pictures.projections import Flat
+from tasks.pictures.window import CT_WINDOW, upper_limit
 
 _HEIGHT_PX: Final = 200
 _WIDTH_PX: Final = 320
 _GAP_PX: Final = 6
-#: Soft tissue window, HU.
-_CT_WINDOW: Final = (-160.0, 240.0)
 _AIR: Final = 0.05
 _AIR_MARGIN_MM: Final = 20.0
-
-#: Three arrays (z, y, x) of which one axis each has length 1: what is projected or cut along it.
-Flat = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-
-
-def projections(slabs: Iterable[NDArray[Any]]) -> Flat:
-    """Maximum intensity projections along each axis, from slabs that come one after the other.
-
-    Parameters
-    ----------
-    slabs : iterable of ndarray, (z, y, x)
-        The volume in pieces along z, in order; never more than one is held.
-
-    Returns
-    -------
-    tuple of ndarray
-        Shapes (1, y, x), (z, 1, x) and (z, y, 1).
-
-    Examples
-    --------
-    >>> along_z, along_y, along_x = projections([np.eye(2)[None], 3 * np.eye(2)[None]])
-    >>> along_z.max(), along_y.shape, along_x[:, 0, 0]
-    (np.float64(3.0), (2, 1, 2), array([1., 3.]))
-    """
-    along_z: NDArray[Any] | None = None
-    along_y, along_x = [], []
-    for slab in slabs:
-        values = np.nan_to_num(slab, nan=0.0, posinf=0.0, neginf=0.0)
-        highest = values.max(axis=0, keepdims=True)
-        along_z = highest if along_z is None else np.maximum(along_z, highest)
-        along_y.append(values.max(axis=1, keepdims=True))
-        along_x.append(values.max(axis=2, keepdims=True))
-    if along_z is None:
-        raise ValueError("expected at least one slab, got none")
-    return along_z, np.concatenate(along_y), np.concatenate(along_x)
-
 
 def emission_thumbnail(flat: Flat, geometry: Geometry, value_unit: str) -> bytes:
     """Coronal and sagittal projections of a PET or SPECT in inverse grey, head up.
@@ -100,7 +63,7 @@ def planes_thumbnail(flat: Flat, geometry: Geometry, value_unit: str) -> bytes:
     bytes
         PNG, 8 bit grey.
     """
-    low, high = _CT_WINDOW if value_unit == "HU" else _percentiles(flat)
+    low, high = CT_WINDOW if value_unit == "HU" else _percentiles(flat)
     views = _views(flat, geometry)
     return _montage([views[v] for v in ("axial", "coronal", "sagittal")], low=low, high=high)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -11,15 +9,6 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from tasks.pictures.canvas import INK
-
-#: Letters at the left, right, upper and lower edge of each view, as radiologists expect them:
-#: patient's right on the viewer's left, anterior on the left or top, head up.
-EDGE_LETTERS: Final = {
-    "coronal": ("R", "L", "H", "F"),
-    "sagittal": ("A", "P", "H", "F"),
-    "axial": ("R", "L", "A", "P"),
-}
-
 
 def draw_outline(
     axes: Axes, mask: NDArray[np.bool_], extent: tuple[float, float, float, float], colour: str
@@ -49,10 +38,12 @@ def draw_outline(
     axes.add_collection(LineCollection(list(edges), colors=colour, linewidths=1.4))
 
 
-def draw_letters(axes: Axes, view: str, colour: str = INK, halo: str = "white") -> None:
-    """Write the patient's directions at the edges of a view, legible on any background."""
+def draw_letters(
+    axes: Axes, letters: tuple[str, str, str, str], colour: str = INK, halo: str = "white"
+) -> None:
+    """Write directions at the left, right, upper and lower edge, legible on any background."""
     stroke = [withStroke(linewidth=2.5, foreground=halo)]
-    left, right, upper, lower = EDGE_LETTERS[view]
+    left, right, upper, lower = letters
     places = (
         (0.015, 0.5, left, "left", "center"),
         (0.985, 0.5, right, "right", "center"),
@@ -66,15 +57,18 @@ def draw_letters(axes: Axes, view: str, colour: str = INK, halo: str = "white") 
         )  # fmt: skip
 
 
-def draw_scale_bar(axes: Axes, length_mm: float, colour: str = INK) -> None:
+def draw_scale_bar(
+    axes: Axes, length_mm: float, colour: str = INK, halo: str = "white"
+) -> None:
     """Draw a bar of a known length in the lower left corner; axes must be in mm."""
+    stroke = [withStroke(linewidth=2.5, foreground=halo)]
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     x, y = x0 + 0.05 * (x1 - x0), y0 + 0.05 * (y1 - y0)
     axes.plot([x, x + length_mm], [y, y], color=colour, linewidth=3, solid_capstyle="butt")
     label = f"{length_mm / 10:g} cm"
     axes.annotate(
         label, (x + length_mm / 2, y), xytext=(0, 4), textcoords="offset points",
-        ha="center", va="bottom", color=colour, fontsize=9,
+        ha="center", va="bottom", color=colour, fontsize=9, path_effects=stroke,
     )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from flows.work.thumbnails import ThumbnailJob, draw_thumbnail
 from lake.volumes import write_raw
 from schemas.geometry import Geometry
 from schemas.volume import FrameAxis, RawVolume
-from tasks.pictures.thumbnail import emission_thumbnail, planes_thumbnail, projections
+from tasks.pictures.projections import projections
+from tasks.pictures.thumbnail import emission_thumbnail, planes_thumbnail
 
 GRID = Geometry((70, 20, 24), np.diag([4.0, 4.0, 5.0, 1.0]))
 
