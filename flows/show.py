@@ -1,4 +1,4 @@
-"""Pictures of a series: which volume, which regions and which CT are meant, and how to look at it."""
+"""Pictures of a series: which volume, which regions and which CT are meant."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from typing import Final
 import numpy as np
 
 import lake
+from flows.named_series import find_series, series_rows, title_of
 from flows.work.features import RoiSource
-from flows.work.showing import VIEWS, Drawn, Look, ShowJob, draw_views
+from flows.work.scene import Look, ShowJob
+from flows.work.showing import VIEWS, Drawn, draw_views
 from schemas.errors import InvalidInputError, NotFoundInLakeError
 from schemas.geometry import FloatArray
-
-_SERIES: Final = """
-SELECT series_instance_uid, patient_key, centre, modality, series_kind, is_spect,
-       radiopharmaceutical, radionuclide, study_instance_uid, frame_of_reference_uid,
-       referenced_series_uid, attenuation_corrected, n_instances
-FROM series
-"""
 
 #: CT of the same study and frame of reference: the linked one first, then the nearest in time.
 _CT: Final = """
@@ -145,7 +140,7 @@ def show_job(lk: lake.Lake, subject: Subject) -> ShowJob:
     is_emission = modality in {"PT", "NM"}
     ct = lk.sql(_CT, {"uid": uid}).fetchone() if is_emission else None
     return ShowJob(
-        title=_title(series),
+        title=title_of(series),
         volume_path=str(volume["volume_path"]),
         modality=modality,
         tracer=_text(series["radiopharmaceutical"]),
@@ -158,61 +153,14 @@ def show_job(lk: lake.Lake, subject: Subject) -> ShowJob:
     )
 
 
-def find_series(lk: lake.Lake, wanted: str) -> dict[str, object]:
-    """Return the row of a series by its UID, the beginning of one, or a patient's key.
-
-    Raises
-    ------
-    NotFoundInLakeError
-        Nothing fits.
-    InvalidInputError
-        Several series fit.
-    """
-    prefixes = [wanted, f"2.25.{wanted}"]
-    found = _series_rows(
-        lk, "starts_with(series_instance_uid, $a) OR starts_with(series_instance_uid, $b)",
-        a=prefixes[0], b=prefixes[1],
-    )  # fmt: skip
-    exact = [row for row in found if row["series_instance_uid"] in prefixes]
-    if not found:
-        found = _series_rows(lk, "patient_key = $a", a=wanted)
-        if not found:
-            raise NotFoundInLakeError(f"no series and no patient {wanted!r}; see table 'series'")
-        exact = [r for r in found if r["modality"] in {"PT", "NM"} and r["series_kind"] == "image"]
-        corrected = [r for r in exact if r["attenuation_corrected"]]
-        exact = corrected if len(corrected) == 1 else exact
-        exact = exact if exact else found
-    chosen = exact if len(exact) == 1 else found
-    if len(chosen) > 1:
-        raise InvalidInputError(
-            f"{wanted!r} fits {len(chosen)} series; name one of:\n" + _listed(chosen)
-        )
-    return chosen[0]
-
-
-def _series_rows(lk: lake.Lake, condition: str, **values: str) -> list[dict[str, object]]:
-    query = f"{_SERIES} WHERE {condition} ORDER BY modality DESC, series_instance_uid"
-    rows: list[dict[str, object]] = lk.sql(query, values).to_arrow_table().to_pylist()
-    return rows
-
-
-def _listed(rows: list[dict[str, object]], most: int = 12) -> str:
-    lines = [
-        f"  {str(r['series_instance_uid'])[:18]}  {r['modality']:<8} {r['series_kind']:<12} "
-        f"{r['n_instances']} objects"
-        for r in rows[:most]
-    ]
-    return "\n".join([*lines, f"  and {len(rows) - most} more"] if len(rows) > most else lines)
-
-
 def _image_of(lk: lake.Lake, segmentation: dict[str, object]) -> dict[str, object] | None:
     uid = _text(segmentation["referenced_series_uid"])
-    rows = _series_rows(lk, "series_instance_uid = $a AND series_kind = 'image'", a=uid or "")
+    rows = series_rows(lk, "series_instance_uid = $a AND series_kind = 'image'", a=uid or "")
     return rows[0] if rows else None
 
 
 def _mask_job(lk: lake.Lake, series: dict[str, object], subject: Subject) -> ShowJob:
-    """A segmentation whose image is not in the lake: its label map itself."""
+    """Show the label map itself of a segmentation whose image is not in the lake."""
     uid = str(series["series_instance_uid"])
     rows = lk.sql(
         "SELECT volume_path FROM volumes WHERE zone = 'mask' AND series_instance_uid = $uid "
@@ -224,7 +172,7 @@ def _mask_job(lk: lake.Lake, series: dict[str, object], subject: Subject) -> Sho
         raise NotFoundInLakeError(
             f"series {uid} is drawn on an image that is not in the lake, and has no mask of its own"
         )
-    return ShowJob(_title(series), str(rows[part][0]), "SEG", zone="mask")
+    return ShowJob(title_of(series), str(rows[part][0]), "SEG", zone="mask")
 
 
 def _volume(lk: lake.Lake, series: dict[str, object], subject: Subject) -> dict[str, object]:
@@ -267,7 +215,7 @@ def _rois(
     subject: Subject,
     only: str | None,
 ) -> tuple[tuple[RoiSource, str | None], ...]:
-    """What is outlined: on standard volumes as measured, otherwise (or so far) as drawn."""
+    """Find what is outlined: on standard volumes as measured, otherwise as drawn."""
     measured = [
         (RoiSource(str(uid or ""), 1, str(label), (), str(path)), _text(code))
         for uid, label, path, code in lk.sql(
@@ -304,13 +252,6 @@ def _drawn(lk: lake.Lake, series: dict[str, object]) -> list[tuple[RoiSource, st
         for uid, number, label, code, path in rows
         if path is not None or contours[uid, number]
     ]
-
-
-def _title(series: dict[str, object]) -> str:
-    kind = "SPECT" if series["is_spect"] else {"PT": "PET"}.get(str(series["modality"]))
-    tracer = series["radiopharmaceutical"] or series["radionuclide"]
-    parts = (series["patient_key"], series["centre"], kind or series["modality"], tracer)
-    return "  ".join(str(part) for part in parts if part)
 
 
 def _text(value: object) -> str | None:

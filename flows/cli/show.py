@@ -14,7 +14,7 @@ from flows.cli.terminal import console, error_console
 from schemas.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from flows.work.showing import Look
+    from flows.work.scene import Look
 
 
 class View(StrEnum):
@@ -94,6 +94,7 @@ def show(
     wanted = _rois(roi)
     subject = Subject(series, zone.value, profile, part, quantity, frame, wanted)
     look = _look(view, window, at, field_mm)
+    _require_place(look.views or (), output)
     with lake.open(location, read_only=True) as opened:
         lk = opened if snapshot is None else opened.at(snapshot=snapshot)
         drawn = draw(lk, subject, look)
@@ -111,10 +112,8 @@ def _rois(given: list[str] | None) -> tuple[str, ...] | None:
     return () if given == ["none"] else tuple(given)
 
 
-def _look(
-    view: list[View] | None, window: str | None, at: str, field_mm: float | None
-) -> Look:
-    from flows.work.showing import Look
+def _look(view: list[View] | None, window: str | None, at: str, field_mm: float | None) -> Look:
+    from flows.work.scene import Look
 
     place: str | tuple[float, float, float] = at
     if "," in at:
@@ -143,15 +142,19 @@ def _numbers(text: str, n: int, expected: str) -> list[float]:
     return values
 
 
+def _require_place(views: tuple[str, ...], output: Path | None) -> None:
+    if output is not None and output.suffix.lower() == ".png" and len(views) > 1:
+        raise InvalidInputError(
+            f"{len(views)} pictures do not go into one file; give a folder, or one --view of: "
+            f"{', '.join(views)}"
+        )
+
+
 def _write(pictures: dict[str, bytes], output: Path | None, series: str) -> list[Path]:
     """Write one picture to a file, or several into a folder; return the paths."""
     folder = output or Path()
+    _require_place(tuple(pictures), output)
     if output is not None and output.suffix.lower() == ".png":
-        if len(pictures) > 1:
-            raise InvalidInputError(
-                f"{len(pictures)} pictures do not go into one file; give a folder, or one --view "
-                f"of: {', '.join(pictures)}"
-            )
         places = dict.fromkeys(pictures, output)
     else:
         name = re.sub(r"[^\w.-]", "_", series)[:24]

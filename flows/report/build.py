@@ -12,18 +12,23 @@ import pyarrow as pa
 
 import lake
 from flows.cluster import open_cluster
+from flows.named_series import title_of
 from flows.report.contents import PATIENTS, distributions, sections
 from flows.report.drawing import draw_in_order
 from flows.report.page import data_url, render, write_page
 from flows.runs import code_version
-from flows.work.pictures import PictureJob, Pictures, draw
+from flows.work.features import RoiSource
+from flows.work.pictures import Pictures, draw
+from flows.work.scene import ShowJob
 from schemas.errors import InvalidInputError
 from schemas.features import FEATURES
 from schemas.geometry import FloatArray
 from tasks.pictures.distributions import distributions_png
 
-#: Pictures in one report; a bigger lake shows the first ones and says so.
+#: Patients in one report; a bigger lake shows the first ones and says so.
 _MAX_PICTURES: Final = 60
+#: Bytes of planes and histograms; patients beyond have their projections only.
+_MAX_DETAIL_BYTES: Final = 6_000_000
 
 
 def build_report(
@@ -71,8 +76,7 @@ def _html(lk: lake.Lake, dask_address: str | None) -> str:
         n_series=_one(lk, "SELECT count(*) FROM series"),
         n_centres=_one(lk, "SELECT count(DISTINCT centre) FROM series"),
         sections=sections(lk),
-        patients=[(j.title, data_url(p.mip), p.slices and data_url(p.slices))
-                  for j, p in zip(jobs, drawn, strict=True) if p is not None],
+        patients=_patients(jobs, drawn),
         limited=len(jobs) == _MAX_PICTURES,
         distributions=[data_url(png) for png in _distribution_pictures(lk)],
     )  # fmt: skip
@@ -83,22 +87,42 @@ def _one(lk: lake.Lake, query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _picture_jobs(lk: lake.Lake) -> list[PictureJob]:
-    jobs: list[PictureJob] = []
-    seen_centres: set[str] = set()
-    for row in lk.sql(PATIENTS, {"limit": _MAX_PICTURES}).to_arrow_table().to_pylist():
-        kind = "SPECT" if row["is_spect"] else "PET"
-        tracer = row["radiopharmaceutical"] or row["radionuclide"] or ""
-        title = f"{row['patient_key']}  {row['centre']}  {kind} {tracer}".rstrip()
-        first = row["centre"] not in seen_centres
-        seen_centres.add(row["centre"])
-        masks = tuple(row["mask_paths"] or ())
-        jobs.append(PictureJob(title, row["volume_path"], masks, row["ct_path"], first))
-    return jobs
+def _patients(
+    jobs: list[ShowJob], drawn: list[Pictures | None]
+) -> list[tuple[str, str, list[str]]]:
+    """Title, projections and details of each patient, as long as the report stays small."""
+    shown: list[tuple[str, str, list[str]]] = []
+    left = _MAX_DETAIL_BYTES
+    for job, pictures in zip(jobs, drawn, strict=True):
+        if pictures is None:
+            continue
+        left -= sum(map(len, pictures.details))
+        details = [data_url(png) for png in pictures.details] if left >= 0 else []
+        shown.append((job.title, data_url(pictures.mip), details))
+    return shown
+
+
+def _picture_jobs(lk: lake.Lake) -> list[ShowJob]:
+    rows = lk.sql(PATIENTS, {"limit": _MAX_PICTURES}).to_arrow_table().to_pylist()
+    return [
+        ShowJob(
+            title=title_of(row),
+            volume_path=row["volume_path"],
+            modality="NM" if row["is_spect"] else row["modality"],
+            tracer=row["radiopharmaceutical"],
+            zone="standard",
+            rois=tuple(
+                (RoiSource("", 1, mask["label"], (), mask["path"]), mask["code"])
+                for mask in row["masks"] or ()
+            ),
+            below_path=row["ct_path"],
+        )
+        for row in rows
+    ]
 
 
 def _draw_all(
-    volumes_root: str, jobs: list[PictureJob], dask_address: str | None
+    volumes_root: str, jobs: list[ShowJob], dask_address: str | None
 ) -> list[Pictures | None]:
     if not jobs:
         return []

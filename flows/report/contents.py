@@ -103,17 +103,20 @@ def distributions(lk: Lake) -> dict[str, pa.Table]:
 #: One row per volume to draw; newest studies first, then stable.
 PATIENTS: Final = """
 SELECT s.patient_key, s.centre, s.modality, s.is_spect, s.radiopharmaceutical, s.radionuclide,
-       v.value_unit, v.volume_path, v.volume_id,
-       list(DISTINCT m.volume_path ORDER BY m.volume_path)
-         FILTER (m.volume_path IS NOT NULL) AS mask_paths,
-       any_value(c.volume_path ORDER BY c.volume_path) AS ct_path
+       v.volume_path, v.volume_id,
+       list(struct_pack(path := m.volume_path, label := r.roi_label, code := g.property_code)
+            ORDER BY m.volume_path)
+         FILTER (m.volume_path IS NOT NULL) AS masks,
+       (SELECT min(c.volume_path) FROM series ct JOIN volumes c USING (series_instance_uid)
+        WHERE ct.modality = 'CT' AND ct.series_kind = 'image'
+          AND ct.referenced_series_uid = v.series_instance_uid
+          AND c.zone = 'raw' AND c.shape_t IS NULL AND coalesce(c.part_index, 1) = 1) AS ct_path
 FROM volumes v
 JOIN series s USING (series_instance_uid)
-LEFT JOIN volumes m ON m.zone = 'mask' AND m.parent_volume_id = v.volume_id
-LEFT JOIN series ct
-  ON ct.modality = 'CT' AND ct.series_kind = 'image'
- AND ct.referenced_series_uid = s.series_instance_uid
-LEFT JOIN volumes c ON c.zone = 'standard' AND c.series_instance_uid = ct.series_instance_uid
+LEFT JOIN rois r ON r.parent_volume_id = v.volume_id
+LEFT JOIN volumes m ON m.volume_id = r.volume_id
+LEFT JOIN segments g ON g.segmentation_series_uid = r.segmentation_series_uid
+  AND g.segment_number = r.segment_number
 WHERE v.zone = 'standard' AND s.modality IN ('PT', 'NM')
 GROUP BY ALL
 ORDER BY s.centre, s.patient_key, v.volume_id

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
-from flows.work.features import RoiSource
-from flows.work.shown import (
-    Region,
-    ShownVolume,
-    Survey,
-    open_shown,
-    regions_on,
-    survey,
-    union_values,
-)
+from flows.work.regions import Region, union_values
+from flows.work.scene import Look, Scene, ShowJob, open_scene
+from flows.work.shown import ShownVolume
 from lake.volumes import open_lazy
 from schemas.errors import InvalidInputError
 from schemas.geometry import FloatArray, Geometry
-from tasks.pictures.canvas import quantity_label
 from tasks.pictures.histogram import Reference, histogram, histogram_edges, histogram_png
 from tasks.pictures.mip import projections_png
 from tasks.pictures.orientation import patient_axes
@@ -31,7 +23,6 @@ from tasks.pictures.planes import Cut, View, cut_through, needed_box, sample, sa
 from tasks.pictures.projections import projected_masks
 from tasks.pictures.triptych import Legend, Panel, pixel_mm_for, triptych_png
 from tasks.pictures.window import CT_WINDOW, EMISSION, usual_window
-from tasks.segment.boxes import box_around, corners, sub_grid
 from tasks.segment.references import BLOOD_POOL, LIVER, reference_tissue
 
 VIEWS: Final = ("mip", "planes", "fused", "histogram", "planar")
@@ -39,77 +30,9 @@ VIEWS: Final = ("mip", "planes", "fused", "histogram", "planar")
 #: What counts as body in a histogram of SUV; in other units a fraction of the window.
 _BODY_FROM_SUV: Final = 0.1
 _BODY_SHARE: Final = 0.015
-#: Values that show that something is there, for cutting air away.
-_TISSUE_HU: Final = -300.0
-_AIR_SHARE: Final = 0.05
-_MARGIN_MM: Final = 20.0
 #: Along an axis with fewer voxels than this there is nothing to see across.
 _FEWEST_VOXELS: Final = 4
 _MOST_PLANAR_FRAMES: Final = 6
-
-
-@dataclass(frozen=True)
-class ShowJob:
-    """One stored volume and what belongs into its pictures.
-
-    Parameters
-    ----------
-    title : str
-        Pseudonym, centre, modality, tracer.
-    volume_path : str
-        Of any zone.
-    modality : str
-        ``PT``, ``NM`` (all SPECT), ``CT``, ``MR``, ``SEG`` ...
-    tracer : str or None
-        Radiopharmaceutical.
-    zone : str
-        Of the volume, for the reader.
-    rois : tuple of (RoiSource, str or None)
-        What is outlined, with coded meanings.
-    below_path : str or None
-        CT (raw or standard) of the same frame of reference, for the fused planes.
-    quantity, frame, frame_kind : str or None
-        As `flows.work.shown.open_shown` takes them.
-    """
-
-    title: str
-    volume_path: str
-    modality: str
-    tracer: str | None = None
-    zone: str = "raw"
-    rois: tuple[tuple[RoiSource, str | None], ...] = ()
-    below_path: str | None = None
-    quantity: str = "suv"
-    frame: str | None = None
-    frame_kind: str | None = None
-
-
-@dataclass(frozen=True)
-class Look:
-    """How to look at it.
-
-    Parameters
-    ----------
-    views : tuple of str or None
-        Of `VIEWS`; None for all that there can be of such an image. What cannot be drawn is left
-        out, with the reason.
-    window : tuple of float or None
-        Lowest and highest value shown; None for what is usual.
-    at : str or tuple of float
-        Where the planes meet: ``hottest``, ``centre``, label of an ROI, or LPS mm. Empty: the ROI
-        with the highest voxel, else the hottest voxel of PET and SPECT, else the centre.
-    field_mm : float or None
-        Width and height of the planes; None shows all that is not air.
-    width_px, height_px : int
-        Of the planes together, at most.
-    """
-
-    views: tuple[str, ...] | None = None
-    window: tuple[float, float] | None = None
-    at: str | tuple[float, float, float] = ""
-    field_mm: float | None = None
-    width_px: int = 1300
-    height_px: int = 800
 
 
 @dataclass
@@ -135,7 +58,7 @@ def draw_views(volumes_root: str, job: ShowJob, look: Look) -> Drawn:
     """
     is_planar = bool(open_lazy(volumes_root, job.volume_path).attrs.get("is_planar"))
     views = look.views if look.views is not None else _usual_views(job, is_planar=is_planar)
-    scene = None if is_planar else _open_scene(volumes_root, job, look)
+    scene = None if is_planar else open_scene(volumes_root, job, look)
     drawn = Drawn()
     for view in views:
         reason = _why_not(view, scene)
@@ -154,92 +77,7 @@ def _usual_views(job: ShowJob, *, is_planar: bool) -> tuple[str, ...]:
     return ("mip", "planes", "fused", "histogram") if job.modality in EMISSION else ("planes",)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scene:
-    """All that the views of a volume share."""
-
-    job: ShowJob
-    look: Look
-    volume: ShownVolume
-    seen: Survey
-    regions: list[Region]
-    window: tuple[float, float]
-    centre: FloatArray
-    below: ShownVolume | None
-
-    @property
-    def is_emission(self) -> bool:
-        """PET or SPECT."""
-        return self.job.modality in EMISSION
-
-    def corners(self, *, with_below: bool) -> FloatArray:
-        """Corners of what is not air, also of the CT below if that is seen."""
-        low, high = self.window
-        grid = self.volume.geometry
-        limit = _TISSUE_HU if self.volume.value_unit == "HU" else low + _AIR_SHARE * (high - low)
-        found = self.seen.seen(grid, limit, _MARGIN_MM)
-        if not with_below or self.below is None:
-            return found
-        below = survey(self.below).seen(self.below.geometry, _TISSUE_HU, _MARGIN_MM)
-        return corners(sub_grid(grid, box_around(grid, np.concatenate([found, below]), 0.0)))
-
-    def told(self, *more: str) -> str:
-        """Zone, quantity, window and frames as the line below the title."""
-        low, high = self.window
-        unit = quantity_label(self.volume.value_unit)
-        shown = f"{unit} from {low:.4g} to {high:.4g}"
-        parts = (f"{self.job.zone} zone", shown, self.volume.frame_note, *more)
-        return "; ".join(part for part in parts if part)
-
-
-def _open_scene(root: str, job: ShowJob, look: Look) -> _Scene:
-    volume = open_shown(
-        root, job.volume_path, quantity=job.quantity, frame=job.frame, frame_kind=job.frame_kind
-    )
-    seen = survey(volume, find_hottest=job.modality in EMISSION)
-    regions = regions_on(root, job.rois, volume.geometry)
-    window = look.window or usual_window(seen.sample, volume.value_unit, job.modality, job.tracer)
-    if job.modality == "SEG" and look.window is None:
-        window = (0.0, max(seen.highest, 1.0))
-    below = open_shown(root, job.below_path) if job.below_path else None
-    centre = _centre(job, look, volume, seen, regions)
-    return _Scene(job, look, volume, seen, regions, window, centre, below)
-
-
-def _centre(
-    job: ShowJob, look: Look, volume: ShownVolume, seen: Survey, regions: list[Region]
-) -> FloatArray:
-    """LPS mm of the point in which the planes meet."""
-    if not isinstance(look.at, str):
-        return _inside(volume.geometry, np.asarray(look.at, dtype=np.float64))
-    named = [region for region in regions if region.label == look.at]
-    if named:
-        return named[0].centre_lps
-    if look.at not in {"", "hottest", "centre"}:
-        labels = ", ".join(sorted({region.label for region in regions})) or "none"
-        raise InvalidInputError(
-            f"no ROI {look.at!r} on this volume; there are: {labels}; or give x,y,z in mm, "
-            "hottest or centre"
-        )
-    if look.at == "" and regions:
-        return max(regions, key=lambda r: float(np.max(r.voxels(volume)[1]))).centre_lps
-    if look.at == "hottest" or (look.at == "" and job.modality in EMISSION):
-        return seen.hottest_lps
-    return volume.geometry.to_lps((np.array(volume.geometry.shape[::-1]) - 1) / 2)
-
-
-def _inside(geometry: Geometry, point: FloatArray) -> FloatArray:
-    index = geometry.to_index(point)
-    if (index < -0.5).any() or (index > np.array(geometry.shape[::-1]) - 0.5).any():
-        ends = np.stack([geometry.to_lps(np.zeros(3)),
-                         geometry.to_lps(np.array(geometry.shape[::-1]) - 1.0)])  # fmt: skip
-        low, high = ends.min(axis=0), ends.max(axis=0)
-        spans = ", ".join(f"{n} {a:.0f} to {b:.0f}" for n, a, b in zip("xyz", low, high, strict=True))
-        raise InvalidInputError(f"that point lies outside the volume, which reaches from {spans} mm")
-    return point
-
-
-def _why_not(view: str, scene: _Scene | None) -> str | None:
+def _why_not(view: str, scene: Scene | None) -> str | None:
     """Reason why a view cannot be drawn; None if it can. A planar image has no scene."""
     if scene is None:
         is_planar = view == "planar"
@@ -256,7 +94,7 @@ def _why_not(view: str, scene: _Scene | None) -> str | None:
     return None
 
 
-def _mip(scene: _Scene) -> bytes:
+def _mip(scene: Scene) -> bytes:
     grid = scene.volume.geometry
     masks = [region.mask for region in scene.regions]
     shadows = projected_masks(masks, grid) if masks else None
@@ -266,7 +104,7 @@ def _mip(scene: _Scene) -> bytes:
     )  # fmt: skip
 
 
-def _planes(scene: _Scene) -> bytes:
+def _planes(scene: Scene) -> bytes:
     labels = scene.job.modality == "SEG"
     palette = "inverse_grey" if scene.is_emission else ("pet_20_step" if labels else "grey")
     legend = Legend(palette, scene.window, scene.volume.value_unit, not scene.is_emission)
@@ -280,7 +118,7 @@ def _planes(scene: _Scene) -> bytes:
     )
 
 
-def _fused(scene: _Scene) -> bytes:
+def _fused(scene: Scene) -> bytes:
     assert scene.below is not None
     legend = Legend("hot_iron", scene.window, scene.volume.value_unit, is_dark=True)
     panels = []
@@ -296,9 +134,9 @@ def _fused(scene: _Scene) -> bytes:
     )
 
 
-def _cuts(scene: _Scene, *, with_below: bool = False) -> list[Cut]:
+def _cuts(scene: Scene, *, with_below: bool = False) -> list[Cut]:
     grid, look = scene.volume.geometry, scene.look
-    ends = scene.corners(with_below=with_below)
+    ends = scene.corners(with_below=with_below and look.field_mm is None)
     views = [view for view in views_of(grid) if _is_worth(view, grid)]
 
     def at(view: View, pixel_mm: float) -> Cut:
@@ -320,7 +158,7 @@ def _is_worth(view: View, grid: Geometry) -> bool:
 
 
 def _values(
-    volume: ShownVolume, points: FloatArray, outside: float, order: int = 1
+    volume: ShownVolume, points: FloatArray, outside: float, order: Literal[0, 1] = 1
 ) -> FloatArray:
     box = needed_box(volume.geometry, points)
     if any(s.stop <= s.start for s in box):
@@ -328,21 +166,21 @@ def _values(
     return sample(volume.part(box), points, outside, order=order)
 
 
-def _panel(scene: _Scene, cut: Cut, points: FloatArray, pixels: object) -> Panel:
+def _panel(scene: Scene, cut: Cut, points: FloatArray, pixels: object) -> Panel:
     inside = (sample_mask(region.mask, points) for region in scene.regions)
     outlined = tuple(mask for mask in inside if mask.any())
     caption = f"{cut.view.name}, oblique" if cut.view.is_oblique else cut.view.name
     return Panel(cut, np.asarray(pixels, dtype=np.uint8), outlined, caption)
 
 
-def _place(scene: _Scene) -> str:
+def _place(scene: Scene) -> str:
     x, y, z = (float(v) for v in scene.centre)
     near = [r.label for r in scene.regions if np.allclose(r.centre_lps, scene.centre)]
     place = f"{x:.0f}, {y:.0f}, {z:.0f} mm"
     return f"planes through {near[0]} ({place})" if near else f"planes through {place}"
 
 
-def _histogram(scene: _Scene) -> bytes:
+def _histogram(scene: Scene) -> bytes:
     volume, unit = scene.volume, scene.volume.value_unit
     body_from = _BODY_FROM_SUV if unit.startswith("SUV") else _BODY_SHARE * scene.window[1]
     references, rest = _references(scene)
@@ -364,7 +202,7 @@ def _histogram(scene: _Scene) -> bytes:
     )  # fmt: skip
 
 
-def _references(scene: _Scene) -> tuple[list[Reference], list[Region]]:
+def _references(scene: Scene) -> tuple[list[Reference], list[Region]]:
     """Liver and blood pool where regions are labelled so, and all other regions."""
     tissues: dict[str, list[Region]] = {}
     rest = []
@@ -400,7 +238,9 @@ def _planar(root: str, job: ShowJob, look: Look) -> bytes:
     y_mm, x_mm = (float(np.linalg.norm(affine[:3, axis])) for axis in (1, 0))
     labels = whole.frame_label.to_numpy() if "frame_label" in whole.coords else None
     captions = [str(labels[t]) if labels is not None else f"frame {t + 1}" for t in picked]
-    told = f"{job.zone} zone; planar, as stored" + (f"; {len(picked)} of {n} frames" if n > len(picked) else "")
+    told = f"{job.zone} zone; planar, as stored" + (
+        f"; {len(picked)} of {n} frames" if n > len(picked) else ""
+    )
     known = (y_mm, x_mm) if whole.attrs.get("has_pixel_spacing") else None
     return planar_png(frames, captions, known, window, unit, title=job.title, subtitle=told)
 

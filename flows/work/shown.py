@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,23 +11,17 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from flows.work.features import RoiSource
-from lake.volumes import open_lazy, read_mask
-from schemas.errors import InvalidInputError, RejectedObjectError
+from lake.volumes import open_lazy
+from schemas.errors import InvalidInputError
 from schemas.geometry import FloatArray, Geometry
-from schemas.volume import ImageVolume, MaskVolume
+from schemas.volume import ImageVolume
 from tasks.pictures.projections import Flat, projections
-from tasks.segment.boxes import Box, box_around, corners, sub_grid
-from tasks.segment.contours import rasterise_contours
-from tasks.segment.masks import label_box, mask_to_grid
+from tasks.segment.boxes import Box, corners, sub_grid
 
 #: Voxels that are held at once: 64 MB as float32.
 _MOST_VOXELS: Final = 16_000_000
 #: Voxels looked at for percentiles.
 _SAMPLE: Final = 1_000_000
-
-#: Contours stand for slabs that reach beyond the outermost ones.
-_MARGIN_MM: Final = 10.0
 
 #: Frames of one kind that are added or averaged unless one is named.
 _POOLED: Final = frozenset({"time", "gate"})
@@ -138,7 +132,7 @@ def _frame_note(whole: xr.DataArray, t: int) -> str:
 
 
 def _pooled(whole: xr.DataArray, unit: str) -> tuple[xr.DataArray, str]:
-    """Counts are added; concentrations and SUV averaged, weighted by the duration of the frames."""
+    """Add counts; average concentrations and SUV, weighted by the duration of the frames."""
     n = whole.sizes["t"]
     weights = np.ones(n)
     adds = unit == "CNTS"
@@ -180,17 +174,13 @@ class Survey:
     def seen(self, geometry: Geometry, limit: float, margin_mm: float) -> FloatArray:
         """Corners (8, 3), LPS mm, of the box in which values exceed a limit, with a margin."""
         along_z, along_y, _ = self.flat
-        masks = (
-            (along_y > limit).any(axis=(1, 2)),
-            (along_z > limit).any(axis=(0, 2)),
-            (along_z > limit).any(axis=(0, 1)),
-        )
+        highest = (along_y.max(axis=(1, 2)), along_z.max(axis=(0, 2)), along_z.max(axis=(0, 1)))
         slices = []
-        for mask, mm in zip(masks, geometry.spacing, strict=True):
-            found = np.flatnonzero(mask)
+        for line, n, mm in zip(highest, geometry.shape, geometry.spacing, strict=True):
+            found = np.flatnonzero(line > limit)
             more = round(margin_mm / mm)
-            first, last = (found[0], found[-1]) if found.size else (0, len(mask) - 1)
-            slices.append(slice(max(int(first) - more, 0), min(int(last) + more + 1, len(mask))))
+            first, last = (found[0], found[-1]) if found.size else (0, n - 1)
+            slices.append(slice(max(int(first) - more, 0), min(int(last) + more + 1, n)))
         z, y, x = slices
         return corners(sub_grid(geometry, (z, y, x)))
 
@@ -246,100 +236,3 @@ class _HottestSearch:
         # the last two slices come again: the means of the last one were not complete
         self._before = joined[-2:].copy()
         self._first += joined.shape[0] - self._before.shape[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """One ROI on the grid of the volume that is shown.
-
-    Parameters
-    ----------
-    label : str
-        Its name.
-    property_code : str or None
-        Coded meaning.
-    mask : MaskVolume
-        A box of the grid.
-    """
-
-    label: str
-    property_code: str | None
-    mask: MaskVolume
-
-    @property
-    def centre_lps(self) -> FloatArray:
-        """Centroid of its voxels, (3,) LPS mm."""
-        zyx = np.argwhere(self.mask.labels > 0).mean(axis=0)
-        return self.mask.geometry.to_lps(zyx[::-1])
-
-    def voxels(self, volume: ShownVolume) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Positions in the flattened volume, and values there, of the region's voxels, (n,) each."""
-        x, y, z = np.rint(volume.geometry.to_index(self.mask.geometry.affine[:3, 3])).astype(int)
-        nz, ny, nx = self.mask.labels.shape
-        box = volume.array[z : z + nz, y : y + ny, x : x + nx].to_numpy()
-        inside = np.nonzero(self.mask.labels)
-        index = tuple(i + first for i, first in zip(inside, (z, y, x), strict=True))
-        return np.ravel_multi_index(index, volume.geometry.shape), box[inside]
-
-
-def union_values(volume: ShownVolume, regions: Sequence[Region]) -> NDArray[Any]:
-    """Values in any of some regions, each voxel once, (n,)."""
-    if not regions:
-        return np.zeros(0, dtype=np.float32)
-    positions, values = zip(*(region.voxels(volume) for region in regions), strict=True)
-    _, once = np.unique(np.concatenate(positions), return_index=True)
-    return np.asarray(np.concatenate(values)[once])
-
-
-def regions_on(
-    root: str, sources: Sequence[tuple[RoiSource, str | None]], grid: Geometry
-) -> list[Region]:
-    """Put ROIs on a grid; those that lie outside it, or cannot be drawn, are left out.
-
-    Parameters
-    ----------
-    root : str
-        Of the volumes.
-    sources : sequence of (RoiSource, str or None)
-        Contours or labels of stored masks, with their coded meaning.
-    grid : Geometry
-        Of the volume that is shown.
-    """
-    found = []
-    for source, code in sources:
-        mask = _on_grid(root, source, grid)
-        if mask is not None and mask.labels.any():
-            found.append(Region(source.label, code, mask))
-    return found
-
-
-def _on_grid(root: str, source: RoiSource, grid: Geometry) -> MaskVolume | None:
-    if source.mask_path is None:
-        points = np.concatenate(source.contours)
-        margin = max(_MARGIN_MM, 2 * max(grid.spacing))
-        target = _part_of(grid, box_around(grid, points, margin))
-        if target is None:
-            return None
-        try:
-            inside = rasterise_contours(source.contours, target)
-        except RejectedObjectError:
-            return None
-        return MaskVolume(inside.astype(np.uint8), target)
-    stored = read_mask(root, source.mask_path)
-    box = label_box(np.asarray(stored.labels == source.segment_number))
-    if box is None:
-        return None
-    here = sub_grid(stored.geometry, box)
-    target = _part_of(grid, box_around(grid, corners(here), max(here.spacing)))
-    if target is None:
-        return None
-    inside = mask_to_grid(stored, source.segment_number, target)
-    return MaskVolume(inside.astype(np.uint8), target)
-
-
-def _part_of(grid: Geometry, box: Box) -> Geometry | None:
-    if any(s.stop <= s.start for s in box):
-        return None
-    return sub_grid(grid, box)
-
-

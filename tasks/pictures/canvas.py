@@ -35,6 +35,7 @@ _QUANTITIES: Final = {
     "CNTS": "Counts",
     "HU": "HU",
     "1": "Value",
+    "label": "Number of the segment",
 }
 
 
@@ -43,9 +44,7 @@ def quantity_label(value_unit: str) -> str:
     return _QUANTITIES.get(value_unit, f"Value ({value_unit})")
 
 
-def draw_colour_bar(
-    axes: Axes, palette: str, window: tuple[float, float], value_unit: str
-) -> None:
+def draw_colour_bar(axes: Axes, palette: str, window: tuple[float, float], value_unit: str) -> None:
     """Draw a vertical colour bar of a window, in kBq/ml or MBq/ml where shorter."""
     scale, label = 1.0, quantity_label(value_unit)
     low, high = window

@@ -105,7 +105,8 @@ def histogram(
         values = values[np.isfinite(values) & (values >= body_from)]
         beyond += int((values >= edges[-1]).sum())
         counts += np.histogram(values[values < edges[-1]], edges)[0]
-    return Histogram(edges, counts * voxel_volume_ml, beyond * voxel_volume_ml)
+    volume_ml = counts.astype(np.float64) * voxel_volume_ml
+    return Histogram(edges, volume_ml, beyond * voxel_volume_ml)
 
 
 def histogram_edges(window: tuple[float, float], highest_of_interest: float) -> FloatArray:
@@ -163,7 +164,7 @@ def _litres(volume_ml: float) -> str:
 def _told_volume(counted: Histogram) -> str:
     if not counted.beyond_ml:
         return _litres(counted.total_ml)
-    end = f"{counted.edges[-1]:.3g}"
+    end = f"{float(f'{counted.edges[-1]:.3g}'):g}"
     return f"{_litres(counted.total_ml)} ({_litres(counted.beyond_ml)} of it above {end})"
 
 
@@ -183,11 +184,12 @@ def _draw_references(axes: Axes, references: Sequence[Reference]) -> None:
 
 
 def _finish(axes: Axes, shown: Sequence[Histogram], value_unit: str) -> None:
-    axes.set_yscale("log")
     counted = np.concatenate([h.volume_ml[h.volume_ml > 0] for h in shown])
     least = float(counted.min()) if counted.size else 1.0
     most = float(counted.max()) if counted.size else 1.0
     axes.set_ylim(least * 0.6, max(most * 3.0, least * 10.0))
+    if counted.size:
+        axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axes.set_xlim(shown[0].edges[0], shown[0].edges[-1])
     axes.set_xlabel(quantity_label(value_unit), fontsize=11, color=INK)

@@ -75,9 +75,7 @@ def colour_map(name: str) -> ListedColormap:
     return ListedColormap(palette(name) / 255.0, name=name)
 
 
-def coloured(
-    values: NDArray[np.floating], low: float, high: float, name: str
-) -> NDArray[np.uint8]:
+def coloured(values: NDArray[np.floating], low: float, high: float, name: str) -> NDArray[np.uint8]:
     """Return the colours of values, (..., 3) uint8; not finite ones have the colour of `low`.
 
     Parameters

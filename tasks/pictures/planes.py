@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def views_of(geometry: Geometry) -> tuple[View, View, View]:
 
 
 def _towards(geometry: Geometry, stored_axis: int, patient_axis: int) -> FloatArray:
-    """Unit vector along a stored axis (0 z, 1 y, 2 x) that points the positive way in LPS."""
+    """Return the unit vector along a stored axis (0 z, 1 y, 2 x) that points the LPS way."""
     column = geometry.affine[:3, 2 - stored_axis]
     unit: FloatArray = column / np.linalg.norm(column)
     return np.asarray(unit if unit[patient_axis] > 0 else -unit)
@@ -192,7 +192,7 @@ def needed_box(geometry: Geometry, points: FloatArray) -> Box:
 
 
 def sample(
-    volume: ImageVolume, points: FloatArray, outside: float = np.nan, *, order: int = 1
+    volume: ImageVolume, points: FloatArray, outside: float = np.nan, *, order: Literal[0, 1] = 1
 ) -> FloatArray:
     """Values of a volume at points, interpolated linearly.
 
@@ -214,8 +214,9 @@ def sample(
     index = np.moveaxis(volume.geometry.to_index(points)[..., ::-1], -1, 0)
     size = np.reshape(volume.geometry.shape, (3,) + (1,) * (index.ndim - 1))
     inside = ((index >= -0.5) & (index < size - 0.5)).all(axis=0)
+    clean = np.nan_to_num(volume.values)
     values: FloatArray = ndimage.map_coordinates(
-        np.nan_to_num(volume.values), index, output=np.float64, order=order, mode="nearest"
+        clean, index, output=np.dtype(np.float64), order=order, mode="nearest"
     )
     return np.where(inside, values, outside)
 
@@ -223,6 +224,7 @@ def sample(
 def sample_mask(mask: MaskVolume, points: FloatArray) -> NDArray[np.bool_]:
     """Tell which points lie in voxels of a mask, (...) bool: exactly its voxel borders."""
     index = np.rint(mask.geometry.to_index(points)[..., ::-1]).astype(np.int64)
-    inside = ((index >= 0) & (index < np.array(mask.labels.shape))).all(axis=-1)
-    z, y, x = np.moveaxis(np.where(inside[..., None], index, 0), -1, 0)
+    within = (index >= 0) & (index < np.array(mask.labels.shape))
+    inside = np.asarray(within.all(axis=-1))
+    z, y, x = np.moveaxis(np.where(np.expand_dims(inside, -1), index, 0), -1, 0)
     return np.asarray((mask.labels[z, y, x] > 0) & inside)

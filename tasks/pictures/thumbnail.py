@@ -23,6 +23,7 @@ _GAP_PX: Final = 6
 _AIR: Final = 0.05
 _AIR_MARGIN_MM: Final = 20.0
 
+
 def emission_thumbnail(flat: Flat, geometry: Geometry, value_unit: str) -> bytes:
     """Coronal and sagittal projections of a PET or SPECT in inverse grey, head up.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.pictures.canvas import INK
 
+
 def draw_outline(
     axes: Axes, mask: NDArray[np.bool_], extent: tuple[float, float, float, float], colour: str
 ) -> None:
@@ -57,9 +58,7 @@ def draw_letters(
         )  # fmt: skip
 
 
-def draw_scale_bar(
-    axes: Axes, length_mm: float, colour: str = INK, halo: str = "white"
-) -> None:
+def draw_scale_bar(axes: Axes, length_mm: float, colour: str = INK, halo: str = "white") -> None:
     """Draw a bar of a known length in the lower left corner; axes must be in mm."""
     stroke = [withStroke(linewidth=2.5, foreground=halo)]
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()

@@ -23,9 +23,12 @@ _CODES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 #: Words that may stand beside them; any other one (lesion, gtv, tumour) makes it something else.
 _BESIDE: Final = frozenset(
-    "right left rechts links lobe central background bg reference referenz ref roi voi sphere "
-    "region volume mediastinum mediastinal descending ascending thoracic pet suv vessel".split()
-)
+    {
+        "right", "left", "rechts", "links", "lobe", "central", "background", "bg", "reference",
+        "referenz", "ref", "roi", "voi", "sphere", "region", "volume", "mediastinum", "mediastinal",
+        "descending", "ascending", "thoracic", "pet", "suv", "vessel",
+    }
+)  # fmt: skip
 
 
 def reference_tissue(label: str | None, property_code: str | None = None) -> str | None:

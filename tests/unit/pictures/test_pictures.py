@@ -16,7 +16,6 @@ from tasks.pictures.bars import bar_png
 from tasks.pictures.distributions import distributions_png
 from tasks.pictures.mip import mip_png
 from tasks.pictures.orientation import to_patient
-from tasks.pictures.slices import slices_png
 from tasks.pictures.window import upper_limit
 
 SHAPE = (30, 20, 24)  # 150 mm high, 80 mm deep, 96 mm wide
@@ -106,15 +105,13 @@ def test_equal_input_gives_equal_bytes_also_in_threads() -> None:
     volume, mask = phantom()
     with ThreadPoolExecutor(4) as pool:
         mips = list(pool.map(lambda _: mip_png(volume, mask, title="a"), range(6)))
-        planes = list(pool.map(lambda _: slices_png(volume, mask), range(6)))
-    assert len(set(mips)) == len(set(planes)) == 1
+    assert len(set(mips)) == 1
     assert b"Software" not in mips[0]
 
 
 def test_widths_are_readable() -> None:
     volume, mask = phantom()
     assert size(mip_png(volume, mask))[0] == 760
-    assert size(slices_png(volume, mask))[0] == 898
     tall = ImageVolume(
         np.ones((400, 10, 10), dtype=np.float32),
         Geometry((400, 10, 10), np.diag([4.0, 4.0, 5.0, 1.0])),
@@ -131,8 +128,7 @@ def test_widths_are_readable() -> None:
 
 def test_outline_is_drawn() -> None:
     volume, mask = phantom()
-    for picture in (mip_png, slices_png):
-        assert picture(volume, mask) != picture(volume, np.zeros_like(mask))
+    assert mip_png(volume, mask) != mip_png(volume, np.zeros_like(mask))
     labels = mask.astype(np.uint16) * 3
     assert mip_png(volume, labels) == mip_png(volume, mask)
 
@@ -142,20 +138,6 @@ def test_empty_and_broken_volumes_still_give_a_picture() -> None:
     for fill in (0.0, np.nan, -3.0):
         volume = ImageVolume(np.full(SHAPE, fill, dtype=np.float32), geometry, "CNTS")
         assert size(mip_png(volume))[0] == 760
-        assert size(slices_png(volume))[0] == 898
-
-
-def test_ct_of_another_grid_lies_under_the_pet() -> None:
-    volume, mask = phantom()
-    affine = np.diag([2.0, 2.0, 3.0, 1.0])
-    affine[:3, 3] = (-10.0, -10.0, -10.0)
-    ct = ImageVolume(np.full((60, 50, 60), 40.0, dtype=np.float32),
-                     Geometry((60, 50, 60), affine), "HU")  # fmt: skip
-    fused = slices_png(volume, mask, ct)
-    assert size(fused) == size(slices_png(volume, mask))
-    assert fused != slices_png(volume, mask)
-    middle = pixels(fused)[40:280, 20:260]
-    assert middle.min() < 0.05  # air around the patient is black
 
 
 def test_window_follows_the_unit() -> None:

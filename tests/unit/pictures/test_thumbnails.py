@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from schemas.geometry import FloatArray, Geometry
+from tasks.pictures.projections import Flat, projections
 from tasks.pictures.thumbnail import (
-    Flat,
     emission_thumbnail,
     planar_thumbnail,
     planes_thumbnail,
-    projections,
 )
 
 SHAPE = (30, 20, 24)
