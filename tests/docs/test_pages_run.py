@@ -68,6 +68,14 @@ def test_dynamic_and_gated_series(desk: Desk) -> None:
     assert "   840 s + 600 s: SUV  6.44" in printed
 
 
+def test_looking_at_a_series(desk: Desk) -> None:
+    shown, python = blocks(DOCS / "how-to" / "look-at-a-series.md")
+    assert {"mip.png", "planes.png", "fused.png", "histogram.png"} <= {
+        name.rsplit("-")[-1] for name in desk.run(shown).split()
+    }
+    assert desk.run(python).splitlines() == ["mip True", "histogram True"]
+
+
 def test_reading_without_tracerlake(desk: Desk) -> None:
     (script,) = blocks(DOCS / "how-to" / "read-without-tracerlake.md")
     assert "import lake" not in script.code
