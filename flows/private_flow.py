@@ -18,7 +18,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Parameters that hold paths.
-_PATHS: Final = frozenset({"sources", "redcap", "fhir", "redcap_mapping", "fhir_mapping"})
+_PATHS: Final = frozenset(
+    {
+        "sources",
+        "redcap",
+        "fhir",
+        "redcap_mapping",
+        "fhir_mapping",
+        "profile_file",
+        "blood_samples",
+    }
+)
 HIDDEN: Final = "<path>"
 
 

@@ -171,6 +171,7 @@ class Lake:
         profile: str | None = None,
         *,
         part: int | None = None,
+        parameter: str | None = None,
         quantity: str = "suv",
     ) -> xr.DataArray:
         """Open a volume without reading its voxels.
@@ -180,11 +181,13 @@ class Lake:
         series_uid : str
             ``series_instance_uid`` in the lake.
         zone : str
-            ``raw``, ``standard`` or ``mask``.
+            ``raw``, ``standard``, ``parametric`` or ``mask``.
         profile : str or None
-            ``profile_id`` of a standard volume, where there are several.
+            ``profile_id`` of a standard or parametric volume, where there are several.
         part : int or None
             ``part_index``, where a series holds several volumes.
+        parameter : str or None
+            ``parameter_name`` of a parametric volume (``ki``, ``vt``), where there are several.
         quantity : str
             For raw volumes: ``suv`` (SUVbw where a factor exists, else native), ``native``
             (Bq/ml, CNTS, HU) or ``stored``.
@@ -204,7 +207,7 @@ class Lake:
         """
         from lake.volumes import open_lazy
 
-        path = self._volume_path(series_uid, zone, profile, part)
+        path = self._volume_path(series_uid, zone, profile, part, parameter)
         return open_lazy(self.volumes_root, path, quantity=quantity)
 
     def at(self, snapshot: int | None = None, timestamp: datetime | str | None = None) -> Lake:
@@ -326,25 +329,38 @@ class Lake:
         self._connection.close()
 
     def _volume_path(
-        self, series_uid: str, zone: str, profile: str | None, part: int | None
+        self,
+        series_uid: str,
+        zone: str,
+        profile: str | None,
+        part: int | None,
+        parameter: str | None,
     ) -> str:
         found = self._connection.execute(
-            "SELECT volume_path, profile_id, part_index, part_label FROM volumes "
+            "SELECT volume_path, profile_id, part_index, part_label, parameter_name FROM volumes "
             "WHERE series_instance_uid = $uid AND zone = $zone "
             "AND ($profile::VARCHAR IS NULL OR profile_id = $profile) "
-            "AND ($part::BIGINT IS NULL OR coalesce(part_index, 1) = $part) ORDER BY volume_path",
-            {"uid": series_uid, "zone": zone, "profile": profile, "part": part},
+            "AND ($part::BIGINT IS NULL OR coalesce(part_index, 1) = $part) "
+            "AND ($parameter::VARCHAR IS NULL OR parameter_name = $parameter) ORDER BY volume_path",
+            {
+                "uid": series_uid,
+                "zone": zone,
+                "profile": profile,
+                "part": part,
+                "parameter": parameter,
+            },
         ).fetchall()
         what = f"{zone} volume of series {series_uid}" + (f", profile {profile}" if profile else "")
         if not found:
             raise NotFoundInLakeError(f"there is no {what}; see table 'volumes'")
         if len(found) > 1:
             choices = ", ".join(
-                f"{path} (profile {name}, part {index}{f': {label}' if label else ''})"
-                for path, name, index, label in found
+                f"{path} (profile {name}, part {index}{f': {label}' if label else ''}"
+                f"{f', parameter {of}' if of else ''})"
+                for path, name, index, label, of in found
             )
             raise InvalidInputError(
-                f"there is more than one {what}: {choices}; name a profile or a part"
+                f"there is more than one {what}: {choices}; name a profile, a part or a parameter"
             )
         return str(found[0][0])
 

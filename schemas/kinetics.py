@@ -121,7 +121,8 @@ class KineticProfile:
     plasma_over_blood : float
         Activity in plasma over that in whole blood, for input functions from images.
     latest_start_s : float
-        A scan that begins later than this after the injection does not give an input function.
+        A scan that begins later than this after the injection, with the tracer there already, does
+        not give an input function.
 
     References
     ----------

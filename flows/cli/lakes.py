@@ -79,6 +79,9 @@ def simulate(
         bool,
         typer.Option("--phantoms", help="Add an image quality phantom and a cylinder per centre."),
     ] = False,
+    kinetics: Annotated[
+        bool, typer.Option("--kinetics", help="Add a dynamic PET with known rate constants.")
+    ] = False,
 ) -> None:
     """Write a simulated multi-centre cohort as real DICOM, with its truth beside it."""
     from flows.progress import stage
@@ -106,6 +109,7 @@ def simulate(
             progress=advance,
             frames=frames,
             phantoms=phantoms,
+            kinetics=kinetics,
         )
     console().print(
         f"Wrote {summary.n_patients} simulated patients of {len(summary.centres)} centres to "

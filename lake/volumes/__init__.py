@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lake.volumes.read import read_image, read_mask, read_raw, volume_digest
-from lake.volumes.write import write_mask, write_raw, write_standard
+from lake.volumes.write import write_mask, write_parametric, write_raw, write_standard
 
 if TYPE_CHECKING:
     from lake.volumes.lazy import open_lazy
@@ -21,6 +21,7 @@ __all__ = [
     "read_raw",
     "volume_digest",
     "write_mask",
+    "write_parametric",
     "write_raw",
     "write_standard",
 ]

@@ -27,7 +27,7 @@ CHUNK: Final = 64
 _FRAMES_4D, _EDGE_4D = 8, 32
 
 #: Name of the volume array by zone.
-ARRAY_NAME: Final = {"raw": "stored", "standard": "0", "mask": "labels"}
+ARRAY_NAME: Final = {"raw": "stored", "standard": "0", "parametric": "0", "mask": "labels"}
 
 
 def relative_path(zone: str, series_uid: str, volume_id: str) -> str:

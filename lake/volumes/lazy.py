@@ -85,7 +85,7 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
             for name, values in zip(layout.DIMS, coordinates, strict=True)
         }
         | _frame_coordinates(frames_of(about)),
-        name={"raw": "image", "standard": "image", "mask": "labels"}[zone],
+        name="labels" if zone == "mask" else "image",
         attrs={
             **cast("dict[str, object]", about["attributes"]),
             "units": unit,

@@ -49,15 +49,15 @@ def read_raw(root: str, path: str) -> RawVolume:
     )
 
 
-def read_image(root: str, path: str) -> ImageVolume:
-    """Read a volume of the standard zone at full resolution; errors as in `read_raw`."""
+def read_image(root: str, path: str, zone: str = "standard") -> ImageVolume:
+    """Read a volume of the standard or parametric zone; errors as in `read_raw`."""
     group = stores.open_group(root, path)
-    about = description(group, path, "standard")
+    about = description(group, path, zone)
     attributes = _attributes(about)
     attributes.pop("levels", None)
     return ImageVolume(
         values=_values(group, "0", path),
-        geometry=geometry_of(group, about, "standard"),
+        geometry=geometry_of(group, about, zone),
         value_unit=str(about["value_unit"]),
         attributes=attributes,
     )
@@ -102,7 +102,7 @@ def description(group: zarr.Group, path: str, zone: str | None) -> dict[str, obj
     """Our attributes of a volume, checked to be of this zone (None: of any)."""
     about = group.attrs.get("tracerlake")
     if not isinstance(about, dict) or (zone is not None and about.get("zone") != zone):
-        raise StorageError(f"volume {path} is not a volume of zone {zone or 'raw/standard/mask'}")
+        raise StorageError(f"volume {path} is not a volume of zone {zone or 'raw, ...'}")
     return cast("dict[str, object]", about)
 
 

@@ -37,6 +37,7 @@ class _Plan:
     parent_volume_id: str | None = None
     part: Part = WHOLE
     frames: FrameAxis | None = None
+    parameter_name: str | None = None
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -61,6 +62,8 @@ class _Plan:
             found["part"] = {"index": self.part.index, "label": self.part.label}
         if self.frames is not None:
             found["frames"] = plain(frames_attributes(self.frames))
+        if self.parameter_name is not None:
+            found["parameter_name"] = self.parameter_name
         return found
 
 
@@ -154,9 +157,54 @@ def write_standard(
     ----------
     OME-Zarr 0.5, https://ngff.openmicroscopy.org/0.5/
     """
+    made_by = (profile_id, profile_digest, parent_volume_id)
+    return _store_image(root, "standard", series_uid, volume, made_by, levels, part=part)
+
+
+def write_parametric(
+    root: str,
+    series_uid: str,
+    volume: ImageVolume,
+    *,
+    parameter_name: str,
+    profile_id: str,
+    profile_digest: str,
+    parent_volume_id: str,
+    part: Part = WHOLE,
+    levels: int = 3,
+) -> Row:
+    """Store the values of one parameter of a kinetic model, as `write_standard` stores an image.
+
+    Parameters
+    ----------
+    parameter_name : str
+        Such as ``ki``; part of the volume's name.
+    volume : ImageVolume
+        (z, y, x) float32; NaN where the model has no solution.
+    """
+    made_by = (profile_id, profile_digest, parent_volume_id)
+    return _store_image(
+        root, "parametric", series_uid, volume, made_by, levels,
+        part=part, parameter_name=parameter_name,
+    )  # fmt: skip
+
+
+def _store_image(
+    root: str,
+    zone: str,
+    series_uid: str,
+    volume: ImageVolume,
+    made_by: tuple[str, str, str],
+    levels: int,
+    *,
+    part: Part,
+    parameter_name: str | None = None,
+) -> Row:
+    """Store a float32 volume with its resolutions; `made_by`: profile, its digest, parent."""
     values = np.asarray(volume.values, dtype=np.float32)
+    profile_id, profile_digest, parent_volume_id = made_by
     plan = _Plan(
-        zone="standard",
+        zone=zone,
         series_uid=series_uid,
         geometry=volume.geometry,
         value_unit=volume.value_unit,
@@ -168,6 +216,7 @@ def write_standard(
         profile_digest=profile_digest,
         parent_volume_id=parent_volume_id,
         part=part,
+        parameter_name=parameter_name,
     )
 
     def fill(group: GroupWriter) -> dict[str, object]:
@@ -251,6 +300,7 @@ def _row(plan: _Plan, name: str, path: str, size: int) -> Row:
         "volume_path": path,
         "profile_id": plan.profile_id,
         "profile_digest": plan.profile_digest,
+        "parameter_name": plan.parameter_name,
         "part_index": plan.part.index,
         "part_label": plan.part.label,
         "value_unit": plan.value_unit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from schemas.columns import analysis, imaging, protocol, provenance, reported
+from schemas.columns import analysis, imaging, kinetics, protocol, provenance, reported
 from schemas.columns.base import ARROW_TYPES, Column
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def _registry() -> Mapping[str, Column]:
         analysis.COHORT,
         protocol.COLUMNS,
         protocol.MASS_BALANCE,
+        kinetics.KINETICS,
     )
     columns: dict[str, Column] = {}
     for column in (c for group in groups for c in group):

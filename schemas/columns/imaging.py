@@ -262,12 +262,12 @@ SERIES = (
 
 VOLUMES = (
     C("volume_id", "string", "Digest of content and metadata; names the Zarr group."),
-    C("zone", "string", "raw, standard or mask."),
+    C("zone", "string", "raw, standard, parametric or mask."),
     C("volume_path", "string", "Place of the Zarr group, relative to the lake's volumes."),
     C(
         "profile_id",
         "string",
-        "Name and version of the standard-grid profile; null in the raw zone.",
+        "Name and version of the profile (standard grid, kinetic model); null in the raw zone.",
     ),
     C("profile_digest", "string", "Digest of the profile's content."),
     C("value_unit", "string", "What the values are once rescaled: SUVbw, Bq/ml, CNTS, HU, 1 ..."),

@@ -50,9 +50,11 @@ class CurveFit:
     in_fit : ndarray, (n,), bool
         Points that belong to the fit.
     r_squared : float
-        Weighted share of the variance of y that the model explains, over the points of the fit.
+        Weighted share of the variance of y that the model explains, over the points of the fit; NaN
+        for a ratio.
     largest_deviation : float
-        Largest relative deviation of a point of the fit from the model.
+        Largest relative deviation of a point of the fit from the model; NaN for SRTM, whose points
+        begin at 0.
     """
 
     estimates: tuple[Estimate, ...]

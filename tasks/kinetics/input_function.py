@@ -17,6 +17,8 @@ from tasks.kinetics.integrals import integral_operator
 
 #: The peak of a bolus lies early in the scan; an input whose peak is in this last part is none.
 _LATE_PART: Final = 0.5
+#: Share of the peak from which on the tracer has arrived.
+_ARRIVED: Final = 0.1
 #: Columns of a file of blood samples; one of the two activities is needed.
 _SAMPLE_COLUMNS: Final = ("time_s", "plasma_bq_per_ml", "whole_blood_bq_per_ml", "parent_fraction")
 
@@ -258,6 +260,10 @@ def _number(number: int, name: str, row: dict[str, str | None]) -> float:
         raise InvalidInputError(f"blood samples, row {number}: {name} is not a number") from None
 
 
-def scan_is_late(times: FrameTimes, latest_start_s: float) -> bool:
-    """Tell whether the scan missed so much of the input that images cannot give it."""
-    return bool(times.start_s[0] > latest_start_s)
+def scan_is_late(times: FrameTimes, curve: FloatArray, latest_start_s: float) -> bool:
+    """Tell whether the scan missed so much of the input that images cannot give it.
+
+    Injections are often noted to the minute. So a scan that seems late is believed to have begun in
+    time if its first frame has less than a tenth of the curve's peak: the tracer came after it.
+    """
+    return bool(times.start_s[0] > latest_start_s and curve[0] >= _ARRIVED * curve.max())

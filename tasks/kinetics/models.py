@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -143,7 +143,9 @@ def _fit_ratio(profile: KineticProfile, curve: FloatArray, supply: Supply) -> Cu
     value = float(duration @ curve[used]) / below
     (ratio,) = profile.parameters
     estimate = Estimate(ratio.name, value, ratio.unit, None)
-    return _over_time((estimate,), curve, value * reference, times, used, supply.weights)
+    found = _over_time((estimate,), curve, value * reference, times, used, supply.weights)
+    # a mean is no fit of the curve's course
+    return replace(found, r_squared=float("nan"))
 
 
 def _fit_srtm(profile: KineticProfile, curve: FloatArray, supply: Supply) -> CurveFit:
@@ -161,7 +163,9 @@ def _fit_srtm(profile: KineticProfile, curve: FloatArray, supply: Supply) -> Cur
         Estimate(p.name, float(v), p.unit, float(e))
         for p, v, e in zip(profile.parameters, (r1, k2, bp), errors, strict=True)
     )
-    return _over_time(estimates, curve, model(point), times, used, supply.weights)
+    fit = _over_time(estimates, curve, model(point), times, used, supply.weights)
+    # relative deviations mean nothing where the curve begins, near 0
+    return replace(fit, largest_deviation=float("nan"))
 
 
 def _best_theta(

@@ -13,6 +13,7 @@ from typing import Final
 from schemas.errors import InvalidInputError, StorageError
 from tasks.simulate.clinical import write_fhir, write_redcap
 from tasks.simulate.dicom_frames import write_framed_studies
+from tasks.simulate.dicom_kinetics import write_kinetic_study
 from tasks.simulate.dirt import write_dirt
 from tasks.simulate.patient import Patient, draw_patient, stages_of_centre
 from tasks.simulate.phantom_series import write_phantoms
@@ -39,11 +40,13 @@ and dry runs. Do not use it for clinical conclusions.
 dicom/<centre>/<patient>/<PT|CT|NM|RTSTRUCT|SEG>/   what a lake ingests
 dicom/dirt/                 objects that must not become volumes, or not with an SUV
 dicom/frames/               a dynamic and a gated PET, if asked for
+dicom/kinetics/             a dynamic PET with known kinetics and its ROIs, if asked for
 clinical/redcap.csv         REDCap-like export of some centres
 clinical/fhir.ndjson        FHIR R4 resources of the other centres
 truth/truth.csv, .json      lesions as painted and centres as modelled; not to be ingested
 truth/curves.csv            uptake in each frame of the dynamic and the gated PET
 truth/phantoms.toml         what the phantoms were filled with, if asked for; their truth beside it
+truth/kinetics.csv          rate constants of the tissues of the dynamic PET with known kinetics
 truth/expected_outcomes.csv where every file of dicom/ must end
 """
 
@@ -102,6 +105,7 @@ def simulate_cohort(
     ideal: bool = False,
     frames: bool = False,
     phantoms: bool = False,
+    kinetics: bool = False,
 ) -> CohortSummary:
     """Write a simulated multi-centre cohort as DICOM and clinical files, with its truth.
 
@@ -132,6 +136,8 @@ def simulate_cohort(
     phantoms : bool
         Add an image quality phantom and a uniform cylinder of each PET centre, and what they were
         filled with to the truth.
+    kinetics : bool
+        Add a dynamic PET of one more patient with known rate constants, and its ROIs.
 
     Returns
     -------
@@ -165,6 +171,8 @@ def simulate_cohort(
         expected += write_framed_studies(settings, pet_profiles[0], truth)
     if phantoms:
         expected += write_phantoms(settings, pet_profiles, truth)
+    if kinetics:
+        expected += write_kinetic_study(settings, pet_profiles[0], truth)
     profiles = {job.profile.letter: job.profile for job in jobs}
     _write_clinical(clinical, profiles, results)
     parameters = {
@@ -177,6 +185,7 @@ def simulate_cohort(
         "ideal": ideal,
         "frames": frames,
         "phantoms": phantoms,
+        "kinetics": kinetics,
     }
     write_truth(truth, results, profiles, expected, parameters)
     (out / "README.txt").write_text(_README, encoding="utf-8")

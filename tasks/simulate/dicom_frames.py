@@ -72,7 +72,8 @@ def write_dynamic_pet(folder: Path, profile: CentreProfile, *, seed: int = 0) ->
     ----------
     DICOM PS3.3 C.8.9.1 (PET Series), C.8.9.4 (PET Image).
     """
-    return _write(folder, _scan(seed, profile, dynamic_image(), "DYNAMIC"), dynamic_image())
+    image = dynamic_image()
+    return write_frames(folder, framed_scan(seed, profile, image, "DYNAMIC"), image)
 
 
 def write_gated_pet(folder: Path, profile: CentreProfile, *, seed: int = 0) -> FramedSeries:
@@ -82,7 +83,8 @@ def write_gated_pet(folder: Path, profile: CentreProfile, *, seed: int = 0) -> F
     ----------
     DICOM PS3.3 C.8.9.3 (PET Multi-gated Acquisition).
     """
-    return _write(folder, _scan(seed, profile, gated_image(), "GATED"), gated_image())
+    image = gated_image()
+    return write_frames(folder, framed_scan(seed, profile, image, "GATED"), image)
 
 
 def write_framed_studies(
@@ -119,8 +121,23 @@ def curve_rows(series: FramedSeries, kind: str) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def _scan(seed: int, profile: CentreProfile, image: FramedImage, kind: str) -> PetScan:
-    number = _FIRST_NUMBER + (kind == "GATED")
+def framed_scan(
+    seed: int,
+    profile: CentreProfile,
+    image: FramedImage,
+    kind: str,
+    number: int | None = None,
+) -> PetScan:
+    """Draw patient and schedule of a framed study.
+
+    Parameters
+    ----------
+    kind : str
+        ``DYNAMIC`` or ``GATED``.
+    number : int or None
+        Of the patient in the centre; None: 901 or 902.
+    """
+    number = number or _FIRST_NUMBER + (kind == "GATED")
     per_kg = profile.activity_mbq_per_kg
     patient = draw_patient(seed, profile.letter, number, "II", activity_mbq_per_kg=per_kg)
     plan = _schedule(profile, patient, image, kind)
@@ -138,17 +155,24 @@ def _schedule(profile: CentreProfile, patient: Patient, image: FramedImage, kind
     return Schedule(patient.injection, start, (start,) * n, duration, profile.half_life_s)
 
 
-def _write(folder: Path, scan: PetScan, image: FramedImage) -> FramedSeries:
+def write_frames(folder: Path, scan: PetScan, image: FramedImage) -> FramedSeries:
+    """Write the slices of all frames."""
+    datasets = framed_datasets(scan, image)
+    paths = save_slices(datasets, folder, "PT")
+    n = image.grid.shape[0]
+    by_frame = tuple(tuple(paths[i : i + n]) for i in range(0, len(paths), n))
+    return FramedSeries(scan, image, by_frame)
+
+
+def framed_datasets(scan: PetScan, image: FramedImage) -> list[Dataset]:
+    """Slices of all frames: frame by frame, in ascending z."""
     is_gated = scan.label.endswith("GATED")
     header = pet_header(scan)
     _add_series(header, image, is_gated=is_gated)
     datasets: list[Dataset] = []
     for frame in range(len(image.start_s)):
         datasets += _frame(scan, header, image, frame, is_gated=is_gated)
-    paths = save_slices(datasets, folder, "PT")
-    n = image.grid.shape[0]
-    by_frame = tuple(tuple(paths[i : i + n]) for i in range(0, len(paths), n))
-    return FramedSeries(scan, image, by_frame)
+    return datasets
 
 
 def _add_series(header: Dataset, image: FramedImage, *, is_gated: bool) -> None:

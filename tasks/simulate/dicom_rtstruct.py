@@ -23,10 +23,27 @@ from tasks.simulate.dicom_modules import (
     sequence,
 )
 from tasks.simulate.identifiers import uid
-from tasks.simulate.patient import Lesion, Patient
+from tasks.simulate.patient import Patient
 
 _POINTS = 48
 _COLOURS = ((255, 0, 0), (0, 160, 255), (255, 200, 0), (0, 200, 80), (200, 0, 255))
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A sphere to draw, or a cylinder along z.
+
+    Parameters
+    ----------
+    half_length_mm : float or None
+        Of a cylinder; None for a sphere.
+    """
+
+    number: int
+    roi_name: str
+    centre_mm: tuple[float, float, float]
+    radius_mm: float
+    half_length_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class Drawing:
         Slice images in ascending z, or the one multi-frame image.
     frame_numbers : tuple of int
         Frame of each slice of `grid` in a multi-frame image; empty for single slices.
+    regions : tuple of Region
+        What is drawn; empty: the patient's lesions.
     """
 
     seed: int
@@ -48,21 +67,32 @@ class Drawing:
     grid: Geometry
     slices: list[Dataset]
     frame_numbers: tuple[int, ...] = ()
+    regions: tuple[Region, ...] = ()
+
+    @property
+    def drawn(self) -> tuple[Region, ...]:
+        """What is drawn."""
+        return self.regions or tuple(
+            Region(le.number, le.roi_name, le.centre_mm, le.radius_mm)
+            for le in self.patient.lesions
+        )
 
 
-def lesion_circles(lesion: Lesion, grid: Geometry) -> list[tuple[int, float]]:
-    """Slices that cut a lesion: index and radius (mm) of the cut.
+def circles(region: Region, grid: Geometry) -> list[tuple[int, float]]:
+    """Slices that cut a region: index and radius (mm) of the cut.
 
     Examples
     --------
     >>> import numpy as np
     >>> grid = Geometry((3, 4, 4), np.diag([1.0, 1.0, 6.0, 1.0]))
-    >>> lesion = Lesion(1, "node", (0.0, 0.0, 6.0), 10.0, 5.0, 40.0)
-    >>> lesion_circles(lesion, grid)
+    >>> circles(Region(1, "node", (0.0, 0.0, 6.0), 10.0), grid)
     [(0, 8.0), (1, 10.0), (2, 8.0)]
     """
-    z = grid.axis_coordinates()[0]
-    squared = lesion.radius_mm**2 - (z - lesion.centre_mm[2]) ** 2
+    above = grid.axis_coordinates()[0] - region.centre_mm[2]
+    if region.half_length_mm is not None:
+        inside = np.nonzero(np.abs(above) <= region.half_length_mm)[0]
+        return [(int(i), region.radius_mm) for i in inside]
+    squared = region.radius_mm**2 - above**2
     return [(int(i), math.sqrt(squared[i])) for i in np.nonzero(squared > 0.25)[0]]
 
 
@@ -87,9 +117,9 @@ def rtstruct_dataset(drawing: Drawing) -> Dataset:
     ds.FrameOfReferenceUID = frame_of_reference_uid(drawing.seed, patient)
     ds.PositionReferenceIndicator = ""
     ds.ReferencedFrameOfReferenceSequence = sequence(_referenced_frame(drawing))
-    ds.StructureSetROISequence = sequence(*(_roi(drawing, le) for le in patient.lesions))
-    ds.ROIContourSequence = sequence(*(_contours(drawing, le) for le in patient.lesions))
-    ds.RTROIObservationsSequence = sequence(*(_observation(le) for le in patient.lesions))
+    ds.StructureSetROISequence = sequence(*(_roi(drawing, r) for r in drawing.drawn))
+    ds.ROIContourSequence = sequence(*(_contours(drawing, r) for r in drawing.drawn))
+    ds.RTROIObservationsSequence = sequence(*(_observation(r) for r in drawing.drawn))
     return ds
 
 
@@ -115,33 +145,33 @@ def _referenced_frame(drawing: Drawing) -> Dataset:
     return frame
 
 
-def _roi(drawing: Drawing, lesion: Lesion) -> Dataset:
+def _roi(drawing: Drawing, region: Region) -> Dataset:
     item = Dataset()
-    item.ROINumber = lesion.number
+    item.ROINumber = region.number
     item.ReferencedFrameOfReferenceUID = drawing.slices[0].FrameOfReferenceUID
-    item.ROIName = lesion.roi_name
+    item.ROIName = region.roi_name
     item.ROIGenerationAlgorithm = "MANUAL"
     return item
 
 
-def _contours(drawing: Drawing, lesion: Lesion) -> Dataset:
+def _contours(drawing: Drawing, region: Region) -> Dataset:
     item = Dataset()
-    item.ReferencedROINumber = lesion.number
-    item.ROIDisplayColor = list(_COLOURS[(lesion.number - 1) % len(_COLOURS)])
+    item.ReferencedROINumber = region.number
+    item.ROIDisplayColor = list(_COLOURS[(region.number - 1) % len(_COLOURS)])
     item.ContourSequence = sequence(
         *(
-            _contour(drawing, lesion, index, radius)
-            for index, radius in lesion_circles(lesion, drawing.grid)
+            _contour(drawing, region, index, radius)
+            for index, radius in circles(region, drawing.grid)
         )
     )
     return item
 
 
-def _contour(drawing: Drawing, lesion: Lesion, index: int, radius: float) -> Dataset:
+def _contour(drawing: Drawing, region: Region, index: int, radius: float) -> Dataset:
     angle = np.arange(_POINTS) * (2 * math.pi / _POINTS)
     # The polygon has the area of the circle, not that of its inner polygon.
     reach = radius * math.sqrt((2 * math.pi / _POINTS) / math.sin(2 * math.pi / _POINTS))
-    x, y, _ = lesion.centre_mm
+    x, y, _ = region.centre_mm
     z = float(drawing.grid.axis_coordinates()[0][index])
     item = Dataset()
     image = reference(drawing.slices[0 if drawing.frame_numbers else index])
@@ -162,10 +192,10 @@ def _contour(drawing: Drawing, lesion: Lesion, index: int, radius: float) -> Dat
     return item
 
 
-def _observation(lesion: Lesion) -> Dataset:
+def _observation(region: Region) -> Dataset:
     item = Dataset()
-    item.ObservationNumber = lesion.number
-    item.ReferencedROINumber = lesion.number
+    item.ObservationNumber = region.number
+    item.ReferencedROINumber = region.number
     item.RTROIInterpretedType = "GTV"
     item.ROIInterpreter = ""
     return item
