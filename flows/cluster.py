@@ -30,6 +30,10 @@ _WORKER_DEATHS = 2
 #: for a CT. Up to 64 MiB are kept instead; whole volumes still go back.
 _WORKER_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 64 * 2**20, "MALLOC_MMAP_THRESHOLD_": 16 * 2**20}
 
+#: Every connection keeps its last messages for whoever debugs Dask, and with them whole jobs: with
+#: Dask's 1000, the memory of a run grew with every series.
+_SHORT_LOGS = {"distributed.admin.low-level-log-length": 20}
+
 
 @dataclass(frozen=True)
 class Done(Generic[J, R]):
@@ -130,6 +134,7 @@ def _local_cluster(workers: int) -> Iterator[LocalCluster]:
     settings = {
         "distributed.scheduler.allowed-failures": _WORKER_DEATHS - 1,
         "distributed.worker.multiprocessing-method": "spawn",
+        **_SHORT_LOGS,
         **{f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in _WORKER_MEMORY.items()},
     }
     with (
@@ -147,7 +152,8 @@ def _local_cluster(workers: int) -> Iterator[LocalCluster]:
 @contextmanager
 def _connect(address: str) -> Iterator[Client]:
     try:
-        client = Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+        with dask.config.set(_SHORT_LOGS):
+            client = Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise ClusterError(
             f"no Dask scheduler answers at {address} within {_CONNECT_TIMEOUT_S} s; start one with "
