@@ -36,10 +36,14 @@ _SCOPES: Final[dict[str, tuple[str, ...]]] = {
     "measurements": ("report_series_uid",),
     "evaluations": ("report_series_uid",),
     "real_world_values": ("mapping_series_uid",),
+    "suv_factors": ("series_instance_uid",),
+    "decay_references": ("series_instance_uid",),
     "findings": ("finding_id",),
 }
 #: Tables of which a series may have no rows any more when it is converted again.
-_MAY_GO: Final = ("measurements", "evaluations", "real_world_values")
+_MAY_GO: Final = (
+    "measurements", "evaluations", "real_world_values", "suv_factors", "decay_references",
+)  # fmt: skip
 
 
 def timed_batches(

@@ -17,6 +17,7 @@ from lake.folder import LakeFolder, open_keys
 from lake.keys import KeyStore
 from lake.settings import LakeSettings
 from lake.snapshots import Snapshot, list_snapshots, snapshot_at
+from lake.suv import suv_scale
 from lake.transactions import Transaction
 from lake.writer import CommitInfo, Result, Writer
 from schemas.errors import InvalidInputError, NotFoundInLakeError
@@ -190,7 +191,9 @@ class Lake:
             ``parameter_name`` of a parametric volume (``ki``, ``vt``), where there are several.
         quantity : str
             For raw volumes: ``suv`` (SUVbw where a factor exists, else native), ``native``
-            (Bq/ml, CNTS, HU) or ``stored``.
+            (Bq/ml, CNTS, HU) or ``stored``. For raw and standard ones: a kind of SUV of table
+            ``suv_factors`` (``suv_bw``, ``suv_lbm_morgan``, ``suv_lbm_james``, ``suv_lbm_janma``,
+            ``suv_bsa``, ``suv_ibw``), which is given or refused, never replaced by another unit.
 
         Returns
         -------
@@ -203,11 +206,14 @@ class Lake:
         NotFoundInLakeError
             If there is no such volume.
         InvalidInputError
-            If several fit.
+            If several fit, or the kind of SUV was refused for this series.
         """
         from lake.volumes import open_lazy
 
         path = self._volume_path(series_uid, zone, profile, part, parameter)
+        if quantity.startswith("suv_"):
+            scale = suv_scale(self._connection, series_uid, quantity)
+            return open_lazy(self.volumes_root, path, scale=scale)
         return open_lazy(self.volumes_root, path, quantity=quantity)
 
     def at(self, snapshot: int | None = None, timestamp: datetime | str | None = None) -> Lake:

@@ -90,6 +90,73 @@ class SeriesGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class DecayCandidate:
+    """A time that the image may have been decay corrected to.
+
+    Parameters
+    ----------
+    rule : str
+        Where the time comes from, such as ``series_time``.
+    first_s, last_s : float or None
+        Seconds from the injection; `last_s` is later where slices do not agree. None where the
+        injection is not known, or the time is days away from the scan (a scrubbed date).
+    factor : float or None
+        SUVbw per rescaled value by this time.
+    difference_percent : float or None
+        Of the factor from that of the time that was chosen.
+    is_considered : bool
+        False for times that are computed for comparison only.
+    is_chosen : bool
+        The factors of the series are by this time.
+    remark : str or None
+        Why it was not considered.
+    """
+
+    rule: str
+    first_s: float | None = None
+    last_s: float | None = None
+    factor: float | None = None
+    difference_percent: float | None = None
+    is_considered: bool = True
+    is_chosen: bool = False
+    remark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuvNormalisation:
+    """SUV by one body measure: a multiple of SUVbw, or why it cannot be had.
+
+    Parameters
+    ----------
+    name : str
+        ``suv_bw``, ``suv_lbm_morgan``, ``suv_lbm_james``, ``suv_lbm_janma``, ``suv_bsa`` or
+        ``suv_ibw``.
+    unit : str
+        ``g/ml`` or ``cm2/ml``.
+    measure, measure_unit : float or None, str
+        What it is normalised by: kg or cm2.
+    per_suvbw : float or None
+        ``SUV = SUVbw * per_suvbw``.
+    reason_code, reason_text : str or None
+        Why refused.
+    step : str
+        The arithmetic, for `tracerlake explain`; empty if refused.
+    warning : str or None
+        Why the number should not be relied on.
+    """
+
+    name: str
+    unit: str
+    measure_unit: str
+    measure: float | None = None
+    per_suvbw: float | None = None
+    reason_code: str | None = None
+    reason_text: str | None = None
+    step: str = ""
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SuvDerivation:
     """How the stored values of a series become SUVbw, or why they do not.
 
@@ -113,6 +180,10 @@ class SuvDerivation:
         The values used after unit corrections; None where unknown.
     findings : tuple of (rule_id, severity, message)
         What a physicist should look at although a factor was found.
+    candidates : tuple of DecayCandidate
+        All times that the image may have been decay corrected to.
+    normalisations : tuple of SuvNormalisation
+        SUVbw and its relatives; empty where SUV does not apply.
     """
 
     status: str
@@ -129,6 +200,8 @@ class SuvDerivation:
     uptake_time_s: float | None = None
     injection_datetime: datetime | None = None
     findings: tuple[tuple[str, str, str], ...] = ()
+    candidates: tuple[DecayCandidate, ...] = ()
+    normalisations: tuple[SuvNormalisation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +213,7 @@ class ConvertedSeries:
     rows : mapping of table name to rows
         ``files`` (one row per object of the group, each with its outcome), ``series``,
         ``segments``, ``contours``, ``measurements``, ``evaluations``, ``real_world_values``,
-        ``findings``. Without run columns: the flow adds them.
+        ``suv_factors``, ``decay_references``, ``findings``. Without run columns: the flow adds them.
     raw, masks : tuple
         Volumes to write; `rows` do not mention them yet.
     leaves_series : bool

@@ -155,6 +155,23 @@ STORED: Final[tuple[Table, ...]] = (
         ("mapping_series_uid", "mapping_index"),
     ),
     Table(
+        "suv_factors",
+        "One row per PET or SPECT series and kind of SUV: its factor, or why it cannot be had.",
+        ("series_instance_uid", "normalisation", "patient_key", "normalisation_status", "per_suvbw",
+         "normalised_factor", "normalised_by", "normalised_by_unit", "suv_unit",
+         "normalisation_reason_code", "normalisation_reason_text", "normalisation_warning",
+         "normalisation_step", "run_id"),
+        ("series_instance_uid", "normalisation"),
+    ),
+    Table(
+        "decay_references",
+        "One row per series and time that its image may have been decay corrected to.",
+        ("series_instance_uid", "candidate_rule", "patient_key", "reference_first_s",
+         "reference_last_s", "candidate_factor", "difference_percent", "is_considered", "is_chosen",
+         "candidate_remark", "run_id"),
+        ("series_instance_uid", "candidate_rule"),
+    ),
+    Table(
         "rois", "One row per ROI on a standard volume; its mask is a volume of the mask zone.",
         ("roi_id", "roi_label", "roi_method", "patient_key", "centre", "series_instance_uid",
          "segmentation_series_uid", "segment_number", "volume_id", "parent_volume_id", "n_voxels",

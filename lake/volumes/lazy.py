@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -43,7 +44,18 @@ class _QuantifiedArray(BackendArray):
         return _rescale(values, [line[key[: line.ndim]] for line in self._factors])
 
 
-def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A kind of SUV as a multiple of SUVbw, from table ``suv_factors``."""
+
+    name: str
+    per_suvbw: float
+    unit: str
+
+
+def open_lazy(
+    root: str, path: str, *, quantity: str = "suv", scale: Scale | None = None
+) -> xr.DataArray:
     """Open a stored volume without reading its voxels.
 
     Parameters
@@ -53,6 +65,8 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
     quantity : str
         ``suv`` (SUVbw where a factor exists, else as ``native``), ``native`` (Bq/ml, CNTS, HU)
         or ``stored`` (the integers of the DICOM).
+    scale : Scale or None
+        Instead: a kind of SUV; refused where there is no SUVbw.
 
     Returns
     -------
@@ -67,7 +81,7 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
     NotFoundInLakeError, StorageError
         If there is no such volume, or it is damaged.
     InvalidInputError
-        For an unknown quantity.
+        For an unknown quantity, or a kind of SUV of a volume without SUVbw.
     """
     if quantity not in QUANTITIES:
         raise InvalidInputError(f"quantity {quantity!r} is not one of {', '.join(QUANTITIES)}")
@@ -75,6 +89,8 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
     about = description(group, path, None)
     zone = str(about["zone"])
     factors, unit = _factors(group, about, quantity) if zone == "raw" else ((), _unit(about))
+    if scale is not None:
+        factors, unit = _scaled(factors, unit, scale, path), scale.unit
     array = _QuantifiedArray(open_array(group, layout.ARRAY_NAME[zone], path), factors)
     coordinates = geometry_of(group, about, zone).axis_coordinates()
     dims = layout.DIMS if len(array.shape) == 3 else layout.DIMS_4D
@@ -89,6 +105,7 @@ def open_lazy(root: str, path: str, *, quantity: str = "suv") -> xr.DataArray:
         attrs={
             **cast("dict[str, object]", about["attributes"]),
             "units": unit,
+            **({} if scale is None else {"quantity": scale.name}),
             "affine_lps": about["affine_lps"],
             "volume_id": about["volume_id"],
             "series_instance_uid": about["series_instance_uid"],
@@ -123,6 +140,20 @@ def _factors(
         unit = "SUVbw"
     lines = [np.asarray(cast("zarr.Array", group[name])[...], dtype=np.float64) for name in names]
     return tuple(lines), unit
+
+
+def _scaled(
+    factors: tuple[NDArray[np.float64], ...], unit: str, scale: Scale, path: str
+) -> tuple[NDArray[np.float64], ...]:
+    """Factors to a kind of SUV; with one per slice, each slice keeps its own."""
+    if unit != "SUVbw":
+        raise InvalidInputError(f"volume {path} is in {unit}: there is no SUV of it")
+    if not factors:  # a standard volume, in SUVbw already
+        return np.array(scale.per_suvbw), np.array(0.0)
+    if len(factors) == 2:  # stored as SUVbw by the scanner
+        return tuple(line * scale.per_suvbw for line in factors)
+    slope, intercept, suv = factors
+    return slope, intercept, suv * scale.per_suvbw
 
 
 def _rescale(stored: NDArray[Any], lines: list[Any]) -> NDArray[np.float32]:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from schemas.columns import analysis, imaging, kinetics, protocol, provenance, reported
+from schemas.columns import (
+    analysis,
+    imaging,
+    kinetics,
+    protocol,
+    provenance,
+    quantification,
+    reported,
+)
 from schemas.columns.base import ARROW_TYPES, Column
 
 if TYPE_CHECKING:
@@ -23,6 +31,8 @@ def _registry() -> Mapping[str, Column]:
         imaging.ROIS,
         reported.REPORTS,
         reported.VALUE_MAPS,
+        quantification.NORMALISATIONS,
+        quantification.DECAY_REFERENCES,
         analysis.FEATURES,
         analysis.CLINICAL,
         analysis.COHORT,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import fields
+from typing import Any, Final
 
 from schemas.errors import RejectedObjectError
 from schemas.records import SuvDerivation
@@ -51,6 +52,7 @@ def assert_derivation_preserved(before: SuvDerivation, after: SuvDerivation) -> 
     changed = [name for name in _OUTCOME if getattr(before, name) != getattr(after, name)]
     if after.value_unit != OTHER_TERM:  # a unit that is none may be a name
         changed += ["value_unit"] if before.value_unit != after.value_unit else []
+    changed += [n for n in _RECORDS if not _are_same(getattr(before, n), getattr(after, n))]
     changed += [n for n in _QUANTITIES if not _is_same(getattr(before, n), getattr(after, n))]
     if changed:
         raise RejectedObjectError(
@@ -65,12 +67,22 @@ _QUANTITIES: Final = (
     "half_life_s", "injected_activity_bq", "weight_kg", "uptake_time_s",
     "decay_reference_spread_percent",
 )  # fmt: skip
+#: Records whose values must be equal one by one.
+_RECORDS: Final = ("candidates", "normalisations")
 
 
-def _is_same(before: float | None, after: float | None) -> bool:
-    if before is None or after is None:
-        return before is after
-    return _relative(before, after) <= SUV_TOLERANCE
+def _are_same(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    return len(before) == len(after) and all(
+        _is_same(getattr(a, f.name), getattr(b, f.name))
+        for a, b in zip(before, after, strict=True)
+        for f in fields(a)
+    )
+
+
+def _is_same(before: object, after: object) -> bool:
+    if isinstance(before, float) and isinstance(after, float):
+        return _relative(before, after) <= SUV_TOLERANCE
+    return before == after
 
 
 def _relative(before: float, after: float) -> float:

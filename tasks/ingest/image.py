@@ -31,6 +31,7 @@ from tasks.ingest.planes import PlaneStore
 from tasks.ingest.real_world import BECQUEREL_PER_ML, becquerel_mapping
 from tasks.ingest.series_row import common_row, image_row, suv_columns
 from tasks.ingest.suv_range import suv_per_stored
+from tasks.ingest.suv_rows import decay_reference_rows, suv_factor_rows
 from tasks.quantify import derive_suv
 
 #: Columns of the series row that the volume repeats, so that it can be read without the tables.
@@ -90,7 +91,12 @@ def convert_image(
     volumes = tuple(_volume(part, row, _which(i, parts), context) for i, part in enumerate(parts))
     row |= suv_per_stored(volumes)
     return Conversion(
-        rows={"series": [row], "findings": _findings(row, parts, book)},
+        rows={
+            "series": [row],
+            "suv_factors": suv_factor_rows(row, parts[0].suv),
+            "decay_references": decay_reference_rows(row, parts[0].suv),
+            "findings": _findings(row, parts, book),
+        },
         raw=volumes,
         identity=identity_of(parts[0].original, row),
     )

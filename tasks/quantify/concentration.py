@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from schemas.errors import RejectedObjectError
+from schemas.records import DecayCandidate
+from tasks.quantify.candidates import (
+    AGREEMENT_S,
+    FRAMES,
+    INJECTION,
+    VENDOR_RATIO,
+    acquisition_starts,
+    compared,
+    has_shared_start,
+)
 from tasks.quantify.decay import (
     average_count_time,
     decay_constant,
@@ -16,8 +27,8 @@ from tasks.quantify.dose import injected_activity, weight_kg
 from tasks.quantify.facts import Facts, Frame
 from tasks.quantify.halflife import nuclide_by_half_life
 from tasks.quantify.injection import injection_moment, record_injection
-from tasks.quantify.reference import AGREEMENT_S, decay_reference, has_shared_start
-from tasks.quantify.times import seconds_between
+from tasks.quantify.reference import decay_reference
+from tasks.quantify.times import gap_text, seconds_between
 from tasks.quantify.trail import Trail
 
 
@@ -87,6 +98,7 @@ def _from_administration(facts: Facts, trail: Trail) -> tuple[list[float], str]:
     trail.note("Decay Correction (0054,1102) = ADMIN: the image is corrected to the injection")
     _describe_uptake(facts, trail)
     factor = weight * 1000 / activity
+    trail.candidates.append(DecayCandidate(INJECTION, 0.0, 0.0, factor, 0.0, is_chosen=True))
     trail.note(f"factor = W / D0 = {factor:.9g} g/Bq")
     return [factor] * len(facts.frames), "ADMIN"
 
@@ -109,29 +121,58 @@ def _from_start(facts: Facts, trail: Trail) -> tuple[list[float], str]:
     life = half_life(facts, trail)
     trail.note("Decay Correction (0054,1102) = START: the image is corrected to t_ref")
 
-    def factor_at(reference: datetime) -> float:
-        moment, _ = injection_moment(facts, reference, life)
-        elapsed = seconds_between(moment, reference)
+    def elapsed_to(reference: datetime) -> float:
+        return seconds_between(injection_moment(facts, reference, life)[0], reference)
+
+    def factor_after(elapsed: float) -> float:
         return weight * 1000 / (activity * remaining_fraction(elapsed, life))
 
     def ratio_error(reference: datetime) -> float:
-        vendor = (facts.philips_suv or 0.0) / (facts.philips_activity or 1.0)
-        return factor_at(reference) / vendor - 1
+        return factor_after(elapsed_to(reference)) / (vendor or 1.0) - 1
 
-    has_ratio = facts.philips_suv is not None and facts.philips_activity is not None
-    reference = decay_reference(facts, life, trail, ratio_error if has_ratio else None)
-    check_decay_factors(facts, reference.moment, life, trail)
-    moment, dated = injection_moment(facts, reference.moment, life)
-    elapsed = record_injection(facts, moment, reference.moment, trail, dated=dated)
+    vendor = _vendor_ratio(facts)
+    reference = decay_reference(facts, life, trail, None if vendor is None else ratio_error)
+    anchor = min(acquisition_starts(facts), default=reference.candidates[0].first)
+    trail.candidates += compared(
+        reference.candidates, reference.chosen, elapsed_to, factor_after, anchor
+    )
+    if vendor is not None:
+        trail.candidates.append(_ratio_candidate(vendor, weight, activity, life, trail.candidates))
+    if reference.chosen is None:
+        raise reference.refusal or RejectedObjectError("suv_decay_reference_missing", "none")
+    chosen = reference.chosen
+    check_decay_factors(facts, chosen.moment, life, trail)
+    moment, dated = injection_moment(facts, chosen.moment, life)
+    elapsed = record_injection(facts, moment, chosen.moment, trail, dated=dated)
     left = activity * remaining_fraction(elapsed, life)
-    factor = factor_at(reference.moment)
-    trail.note(f"t_ref by {reference.rule}")
+    factor = factor_after(elapsed)
+    trail.note(f"t_ref by {chosen.name}")
     trail.note(f"D = D0 exp(-lambda (t_ref - t_adm)) = {left:.9g} Bq")
     trail.note(f"factor = W / D = {factor:.9g} g/Bq")
-    if has_ratio and abs(ratio_error(reference.moment)) > 0.01:
-        off = 100 * ratio_error(reference.moment)
+    if vendor is not None and abs(ratio_error(chosen.moment)) > 0.01:
+        off = 100 * ratio_error(chosen.moment)
         trail.find("SUV-PHILIPS", "warn", f"factor {off:+.2f} % from the Philips ratio")
-    return [factor] * len(facts.frames), f"START/{reference.rule}"
+    return [factor] * len(facts.frames), f"START/{chosen.name}"
+
+
+def _vendor_ratio(facts: Facts) -> float | None:
+    """W/D at the decay reference, by the two Philips factors."""
+    if facts.philips_suv is None or facts.philips_activity is None:
+        return None
+    return facts.philips_suv / facts.philips_activity
+
+
+def _ratio_candidate(
+    ratio: float, weight: float, activity: float, life: float, others: list[DecayCandidate]
+) -> DecayCandidate:
+    """Time after the injection at which W/D is what the vendor says, for comparison."""
+    elapsed = life * math.log2(ratio * activity / (weight * 1000))
+    chosen = next((c.factor for c in others if c.is_chosen), None)
+    return DecayCandidate(
+        VENDOR_RATIO, elapsed, elapsed, ratio,
+        None if chosen is None else 100 * (ratio / chosen - 1),
+        is_considered=False, remark="evidence: W/D by (7053,xx00) / (7053,xx09)",
+    )  # fmt: skip
 
 
 def _from_frames(facts: Facts, trail: Trail) -> tuple[list[float], str]:
@@ -161,6 +202,7 @@ def _from_frames(facts: Facts, trail: Trail) -> tuple[list[float], str]:
         elapsed = seconds_between(moment, start)
         during = frame_decay_factor(duration, life)
         factors.append(weight * 1000 / activity * during / remaining_fraction(elapsed, life))
+    _own_frames(trail, moment, [start for start, _ in timings])
     trail.note(
         "factor per slice = W / D0 * x / (1 - exp(-x)) * exp(lambda (t_acq - t_adm)), "
         f"x = lambda T: {min(factors):.9g} to {max(factors):.9g} g/Bq"
@@ -181,11 +223,18 @@ def _from_frame_references(facts: Facts, trail: Trail) -> tuple[list[float], str
         weight * 1000 / (activity * remaining_fraction(seconds_between(moment, t), life))
         for t in moments
     ]
+    _own_frames(trail, moment, moments)
     trail.note(
         "factor per frame = W / D0 * exp(lambda (t_frame - t_adm)), t_frame = Frame Reference "
         f"DateTime (0018,9151): {min(factors):.9g} to {max(factors):.9g} g/Bq"
     )
     return factors, "NONE/frame_reference_datetime"
+
+
+def _own_frames(trail: Trail, injection: datetime, moments: list[datetime]) -> None:
+    """Each frame has its own time, and its own factor."""
+    first, last = (seconds_between(injection, t) for t in (min(moments), max(moments)))
+    trail.candidates.append(DecayCandidate(FRAMES, first, last, is_chosen=True))
 
 
 def _check_frame_references(facts: Facts, life: float) -> None:
@@ -203,7 +252,8 @@ def _check_frame_references(facts: Facts, life: float) -> None:
         if abs(off) > AGREEMENT_S + duration / 2:
             raise RejectedObjectError(
                 "suv_decay_reference_ambiguous",
-                f"Frame Reference DateTime (0018,9151) is {off:.0f} s off the middle of its frame",
+                f"Frame Reference DateTime (0018,9151) is {gap_text(off)} off the middle of its "
+                "frame",
             )
 
 

@@ -9,8 +9,14 @@ from pydicom.dataset import Dataset
 
 from schemas.errors import RejectedObjectError
 from schemas.reasons import SUV_REFUSALS
-from schemas.records import SuvDerivation
+from schemas.records import SuvDerivation, SuvNormalisation
 from tasks.quantify.facts import Facts, number, read_facts, text, words
+from tasks.quantify.normalisations import (
+    LEAN_MASS_WARNING,
+    is_lean_mass_unreliable,
+    normalisations,
+    refused_normalisations,
+)
 from tasks.quantify.trail import Trail
 from tasks.quantify.units import unit_factors, value_unit
 
@@ -59,7 +65,10 @@ def derive_suv(slices: Sequence[Dataset]) -> SuvDerivation:
         factors, rule = unit_factors(facts, trail)
     except RejectedObjectError as refusal:
         return _result("refused", unit, trail, refusal=refusal)
-    return _result("suv", unit, trail, factors=tuple(factors), rule=rule)
+    if is_lean_mass_unreliable(facts.weight, facts.size):
+        trail.find("SUV-LBM", "info", LEAN_MASS_WARNING)
+    found = normalisations(facts.weight, facts.size, facts.sex)
+    return _result("suv", unit, trail, factors=tuple(factors), rule=rule, relatives=found)
 
 
 def _result(
@@ -70,7 +79,10 @@ def _result(
     factors: tuple[float, ...] = (),
     rule: str | None = None,
     refusal: RejectedObjectError | None = None,
+    relatives: tuple[SuvNormalisation, ...] = (),
 ) -> SuvDerivation:
+    if refusal is not None:
+        relatives = refused_normalisations(refusal.reason_code, _sentence(refusal))
     return SuvDerivation(
         status=status,
         value_unit=unit,
@@ -86,6 +98,8 @@ def _result(
         uptake_time_s=trail.uptake_time_s,
         injection_datetime=trail.injection,
         findings=tuple(trail.findings),
+        candidates=tuple(trail.candidates),
+        normalisations=relatives,
     )
 
 

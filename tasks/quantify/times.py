@@ -130,3 +130,16 @@ def combine(day: date | None, clock: time | None) -> datetime | None:
 def seconds_between(earlier: datetime, later: datetime) -> float:
     """Seconds from `earlier` to `later` (negative if it is the other way round)."""
     return (later - earlier).total_seconds()
+
+
+def gap_text(seconds: float) -> str:
+    """Length of a gap for a message; days are not counted, since scrubbed dates make them up.
+
+    The distance of a scrubbed date from a shifted one would give the true date away.
+
+    Examples
+    --------
+    >>> gap_text(-2520.4), gap_text(4e9)
+    ('2520 s', 'over a day')
+    """
+    return f"{abs(seconds):.0f} s" if abs(seconds) <= 86400 else "over a day"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from schemas.records import DecayCandidate
+
 
 @dataclass(slots=True)
 class Trail:
@@ -22,6 +24,7 @@ class Trail:
     uptake_time_s: float | None = None
     injection: datetime | None = None
     spread_percent: float | None = None
+    candidates: list[DecayCandidate] = field(default_factory=list)
 
     def note(self, step: str) -> None:
         """Add a line to the derivation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from schemas.errors import RejectedObjectError
@@ -83,14 +84,26 @@ def _from_counts(facts: Facts, trail: Trail) -> Factors:
     if to_activity is not None:
         trail.note(f"U x Activity Concentration Scale Factor (7053,xx09) = U x {to_activity:g}")
         try:
-            factors, rule = concentration_factors(facts, trail)
+            factors, rule = _concentration_factors(facts, trail, to_activity)
         except RejectedObjectError as error:
             if to_suv is None or error.reason_code not in _FACTOR_KNOWS:
                 raise
             trail.find("SUV-PHILIPS", "warn", f"no factor by formula: {error.detail}")
         else:
-            return [to_activity * f for f in factors], f"activity_factor/{rule}"
+            return factors, f"activity_factor/{rule}"
     return _from_suv_factor(facts, trail, to_suv or 0.0)
+
+
+def _concentration_factors(facts: Facts, trail: Trail, per_count: float) -> Factors:
+    """Factors of counts by way of Bq/ml; those of the decay references as well."""
+    try:
+        factors, rule = concentration_factors(facts, trail)
+    finally:
+        trail.candidates = [
+            c if c.factor is None else replace(c, factor=per_count * c.factor)
+            for c in trail.candidates
+        ]
+    return [per_count * f for f in factors], rule
 
 
 def _from_suv_factor(facts: Facts, trail: Trail, factor: float) -> Factors:
@@ -128,7 +141,7 @@ def _from_gml(facts: Facts, trail: Trail) -> Factors:
         )
     weight, height = weight_kg(facts, trail), height_cm(facts, trail)
     mass = normalising_mass_kg(kind, weight, height, facts.sex)
-    if kind.startswith("LBM") and body_mass_index(weight, height) > 35:
+    if kind in {"LBM", "LBMJAMES128"} and body_mass_index(weight, height) > 35:
         trail.find("SUV-LBM", "warn", f"BMI above 35: {kind} is not reliable")
     factor = weight / mass
     trail.note(f"SUV Type (0054,1006) = {kind}, Sex (0010,0040) = {facts.sex}: mass {mass:.6g} kg")

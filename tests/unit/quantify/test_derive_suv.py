@@ -148,8 +148,14 @@ def test_body_surface_by_hand() -> None:
 
 
 def test_unreliable_lean_mass_is_flagged() -> None:
+    """BMI 39.2: an image normalised by James cannot be relied on, one by Janmahasatian can."""
+    found = derive_suv([header(Units="GML", SUVType="LBMJAMES128", PatientWeight="120")])
+    assert [(rule, level) for rule, level, _ in found.findings] == [
+        ("SUV-LBM", "warn"),
+        ("SUV-LBM", "info"),
+    ]
     found = derive_suv([header(Units="GML", SUVType="LBMJANMA", PatientWeight="120")])
-    assert [rule for rule, _, _ in found.findings] == ["SUV-LBM"]
+    assert [(rule, level) for rule, level, _ in found.findings] == [("SUV-LBM", "info")]
 
 
 def test_gml_by_weight_needs_nothing_else() -> None:
