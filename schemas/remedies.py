@@ -55,3 +55,45 @@ REMEDIES: Final[dict[str, str]] = {
     "archive_bomb": "If it is real, unpack it and ingest the folder; otherwise find out who made it.",
     "internal_error": "Report it with the kind of object, never with the object; retry after an upgrade.",
 }
+
+_CORRECT_TAG: Final = (
+    "Correct the attribute at its source (console or archive), or have the vendor correct the export; "
+    "then ingest the series again."
+)
+
+#: One or two sentences for each code of `schemas.reasons.SUV_REFUSALS`.
+SUV_REMEDIES: Final[dict[str, str]] = {
+    "suv_not_pet": "Nothing, if it is no PET or SPECT.",
+    "suv_units_missing": _CORRECT_TAG,
+    "suv_units_unsupported": "Reconstruct or export the series in Bq/ml (Units = BQML).",
+    "suv_counts_without_factor": "Export with the vendor's private elements (Philips 7053,xx00 and "
+    "7053,xx09); de-identifiers before ours often drop them.",
+    "suv_weight_missing": _CORRECT_TAG,
+    "suv_weight_implausible": _CORRECT_TAG,
+    "suv_size_missing": _CORRECT_TAG,
+    "suv_sex_missing": _CORRECT_TAG,
+    "suv_dose_missing": _CORRECT_TAG,
+    "suv_dose_ambiguous": "Enter the injected activity in Bq in (0018,1074); then ingest again.",
+    "suv_half_life_missing": _CORRECT_TAG,
+    "suv_half_life_mismatch": "Find out whether the nuclide or the half-life is wrong and correct it; "
+    "then ingest again.",
+    "suv_injection_time_missing": "Enter date and time of the injection in (0018,1078); for half-lives "
+    "above 11.5 h a time of day does not suffice.",
+    "suv_injection_time_implausible": "Correct (0018,1078), or keep its date when exporting: "
+    "de-identifiers before ours often scrub it.",
+    "suv_frame_duration_missing": "Export with Actual Frame Duration (0018,1242), or with the vendor's "
+    "private decay reference.",
+    "suv_decay_correction_unsupported": _CORRECT_TAG,
+    "suv_decay_reference_missing": "Export with Acquisition Time (0008,0032) and Frame Reference Time "
+    "(0054,1300) in every slice.",
+    "suv_decay_reference_ambiguous": "Look at the candidates below: find out from the vendor which time "
+    "the image was corrected to, and export with the private element that says so.",
+    "suv_not_decay_corrected": "Corrected Image (0028,0051) and Decay Correction (0054,1102) contradict "
+    "each other: find out which is right and correct the other.",
+    "suv_not_attenuation_corrected": "Send the attenuation corrected reconstruction.",
+    "suv_nonzero_intercept": "Find out what wrote the series; PET has no intercept.",
+    "suv_mixed_values": "Send the series as one reconstruction made it, without slices of another.",
+    "suv_size_implausible": _CORRECT_TAG,
+    "suv_several_radiopharmaceuticals": "Send the series with the administration that it shows only.",
+    "suv_reprojection": "Nothing; the volume that the projection was made of has SUV.",
+}

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import keyholder, kinetics, lakes, operate, quarantine, query, receive, run, show
+from flows.cli import (
+    explain,
+    keyholder,
+    kinetics,
+    lakes,
+    operate,
+    quarantine,
+    query,
+    receive,
+    run,
+    show,
+)
 from flows.cli.terminal import error_console
 from flows.orchestration import embed_prefect
 from flows.runs import code_version
@@ -38,7 +49,9 @@ def options(
     embed_prefect()
 
 
-for commands in (lakes, run, kinetics, query, show, receive, quarantine, operate, keyholder):
+for commands in (
+    lakes, run, kinetics, query, explain, show, receive, quarantine, operate, keyholder,
+):  # fmt: skip
     commands.register(app)
 
 

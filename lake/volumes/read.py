@@ -49,6 +49,17 @@ def read_raw(root: str, path: str) -> RawVolume:
     )
 
 
+def read_lines(root: str, path: str) -> dict[str, FloatArray]:
+    """Slopes, intercepts and SUV factors of a raw volume by name, (z,) or (t, z), without voxels.
+
+    Errors are those of `read_raw`; ``suv_factor`` is absent where SUV was refused.
+    """
+    group = stores.open_group(root, path)
+    description(group, path, "raw")
+    names = ("rescale_slope", "rescale_intercept", "suv_factor")
+    return {name: _values(group, name, path) for name in names if name in group}
+
+
 def read_image(root: str, path: str, zone: str = "standard") -> ImageVolume:
     """Read a volume of the standard or parametric zone; errors as in `read_raw`."""
     group = stores.open_group(root, path)

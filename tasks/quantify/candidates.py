@@ -156,14 +156,12 @@ def _back_computed(facts: Facts, half_life_s: float, trail: Trail) -> Candidate 
         return None
     found = Candidate(BACK_COMPUTED, min(known), max(known))
     if has_shared_start(facts):
-        return _left_out(
-            found, trail, "Acquisition Time is that of the whole scan in all beds, back-computation"
-        )
+        return _left_out(found, trail, "Acquisition Time is that of the whole scan in all beds")
     off = seconds_between(min(known), min(acquisition_starts(facts)))
     if "GATED" in facts.series_type and abs(off) > AGREEMENT_S:
         return _left_out(
             found, trail, "gated: the duration is that of one gate, the Frame Reference Time "
-            "(0054,1300) that of the whole scan, back-computation",
+            "(0054,1300) that of the whole scan",
         )  # fmt: skip
     return found
 

@@ -104,7 +104,8 @@ def _result(
 
 
 def _sentence(refusal: RejectedObjectError) -> str:
-    return f"{SUV_REFUSALS[refusal.reason_code]} {refusal.detail}."
+    meaning, detail = SUV_REFUSALS[refusal.reason_code], f"{refusal.detail}."
+    return meaning if detail == meaning else f"{meaning} {detail}"
 
 
 def _check_object(slices: Sequence[Dataset]) -> None:

@@ -23,6 +23,13 @@ MASS_TYPES: Final = {
 NORMALISATIONS: Final = (
     "suv_bw", "suv_lbm_morgan", "suv_lbm_james", "suv_lbm_janma", "suv_bsa", "suv_ibw",
 )  # fmt: skip
+#: The formulas for men and for women, as one reads them; W in kg, H in cm, BMI in kg/m2.
+_FORMULAS: Final = {
+    "suv_lbm_morgan": ("1.10 W - 120 (W/H)^2", "1.07 W - 148 (W/H)^2"),
+    "suv_lbm_james": ("1.10 W - 128 (W/H)^2", "1.07 W - 148 (W/H)^2"),
+    "suv_lbm_janma": ("9270 W / (6680 + 216 BMI)", "9270 W / (8780 + 244 BMI)"),
+    "suv_ibw": ("48.0 + 1.06 (H - 152)", "45.5 + 0.91 (H - 152)"),
+}
 #: Above this body mass index lean mass by Morgan and James grows ever less with weight, then falls.
 BMI_LIMIT: Final = 35.0
 _QUADRATIC: Final = frozenset({"suv_lbm_morgan", "suv_lbm_james"})
@@ -111,12 +118,10 @@ def _normalisation(
         height, _ = body_height_cm(size)
         if name == "suv_bsa":
             measure = body_surface_m2(kilograms, height) * 1e4
-            per = measure / (kilograms * 1000)
-            how = f"{measure:.6g} cm2 / {kilograms * 1000:g} g"
+            per, step = measure / (kilograms * 1000), "71.84 H^0.725 W^0.425 cm2 / 1000 W"
         else:
             measure = normalising_mass_kg(MASS_TYPES[name], kilograms, height, sex)
-            per = measure / kilograms
-            how = f"{measure:.6g} kg / {kilograms:g} kg"
+            per, step = measure / kilograms, f"{_formula(name, sex)} kg / W"
     except RejectedObjectError as refusal:
         return SuvNormalisation(
             name, unit, measure_unit, reason_code=refusal.reason_code,
@@ -124,8 +129,12 @@ def _normalisation(
         )  # fmt: skip
     is_warned = name in _QUADRATIC and is_lean_mass_unreliable(weight, size)
     warning = LEAN_MASS_WARNING if is_warned else None
-    step = f"{name} = SUVbw x {how} = SUVbw x {per:.6g} {unit}"
     return SuvNormalisation(name, unit, measure_unit, measure, per, step=step, warning=warning)
+
+
+def _formula(name: str, sex: str) -> str:
+    male, female = _FORMULAS[name]
+    return {"M": f"({male})", "F": f"({female})"}.get(sex, f"mean of ({male}) and ({female})")
 
 
 def _body_weight(weight: float | None) -> SuvNormalisation:
@@ -134,4 +143,4 @@ def _body_weight(weight: float | None) -> SuvNormalisation:
         kilograms: float | None = mass_kg(weight)[0]
     except RejectedObjectError:
         kilograms = None
-    return SuvNormalisation("suv_bw", "g/ml", "kg", kilograms, 1.0, step="suv_bw = SUVbw")
+    return SuvNormalisation("suv_bw", "g/ml", "kg", kilograms, 1.0)

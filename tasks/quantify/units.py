@@ -90,6 +90,9 @@ def _from_counts(facts: Facts, trail: Trail) -> Factors:
                 raise
             trail.find("SUV-PHILIPS", "warn", f"no factor by formula: {error.detail}")
         else:
+            low, high = min(factors), max(factors)
+            of_counts = f"{low:.9g}" if low == high else f"{low:.9g} to {high:.9g}"
+            trail.note(f"factor of counts = {to_activity:g} x factor = {of_counts}")
             return factors, f"activity_factor/{rule}"
     return _from_suv_factor(facts, trail, to_suv or 0.0)
 

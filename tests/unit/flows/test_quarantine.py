@@ -16,9 +16,9 @@ from flows.cli.main import app
 from flows.quarantine import Choice, remedy
 from flows.retrying import known_places
 from schemas.errors import InvalidInputError, NotFoundInLakeError
-from schemas.reasons import QUARANTINE_REASONS
+from schemas.reasons import QUARANTINE_REASONS, SUV_REFUSALS
 from schemas.records import Row
-from schemas.remedies import REMEDIES
+from schemas.remedies import REMEDIES, SUV_REMEDIES
 from tasks.sources.retrieved import Connections
 from tasks.sources.uris import make_uri
 
@@ -221,3 +221,4 @@ def test_choices_are_checked() -> None:
 
 def test_every_reason_has_a_remedy() -> None:
     assert set(REMEDIES) == set(QUARANTINE_REASONS)
+    assert set(SUV_REMEDIES) == set(SUV_REFUSALS)
