@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.columns import COLUMNS, Column
 
 #: Format of the lake (tables, volumes, settings); raised with every change that needs a migration.
-LAKE_FORMAT: Final = 3
+LAKE_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

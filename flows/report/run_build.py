@@ -13,7 +13,7 @@ import lake
 from flows.cluster import ClusterOnDemand
 from flows.report.drawing import draw_in_order
 from flows.report.page import data_url, render, write_page
-from flows.report.run_facts import RunFacts, find_run, run_facts
+from flows.report.run_facts import RunFacts, run_facts
 from flows.report.trend import RunPoint, trend_svg, verdicts
 from flows.runs import code_version
 from flows.work.thumbnails import ThumbnailJob, draw_thumbnail
@@ -70,7 +70,7 @@ def write_run_report(lk: lake.Lake, run_id: str, cluster: ClusterOnDemand) -> Ru
     html = _html(lk, facts, cluster)
     folder = lk.folder.reports / "runs"
     path = write_page(folder / f"{facts.run['run_id']}.html", html)
-    if find_run(lk, "latest")["run_id"] == facts.run["run_id"]:
+    if facts.run["is_latest"]:
         write_page(folder / "latest.html", html)
     return RunReport(path, facts)
 

@@ -20,9 +20,15 @@ _EARLIER: Final = 10
 _LATEST: Final = "latest"
 
 _RUN: Final = (
-    "SELECT * EXCLUDE (parameters_json, run_author) FROM runs WHERE flow_name = 'ingest' "
-    "AND ($run = 'latest' OR run_id = $run) ORDER BY started_at DESC, run_id LIMIT 1"
+    "SELECT * EXCLUDE (parameters_json, run_author), "
+    "row_number() OVER (ORDER BY started_at DESC, run_id) = 1 AS is_latest "
+    "FROM runs WHERE flow_name = 'ingest' QUALIFY run_id = $run OR ($run = 'latest' AND is_latest)"
 )
+
+#: A run that changed nothing has written its own row when it began and when it ended.
+_BEGIN_AND_END: Final = 2
+
+_SOURCES: Final = "SELECT * FROM run_sources WHERE run_id = $run ORDER BY source_number"
 
 _EARLIER_RUNS: Final = (
     "SELECT run_id, started_at, n_files - n_unchanged, n_quarantined, objects_per_s FROM runs "
@@ -97,7 +103,7 @@ class RunFacts:
     Parameters
     ----------
     run : dict
-        Its row in `runs`.
+        Its row in `runs`, and ``is_latest``: no ingestion began after it.
     earlier : list of RunPoint
         The runs before it, oldest first.
     is_as_then : bool
@@ -141,19 +147,21 @@ def run_facts(lk: Lake, run_id: str, max_volumes: int) -> RunFacts:
     """
     run = find_run(lk, run_id)
     this = {"run": run["run_id"]}
-    before, after = _snapshots(lk, str(run["run_id"]))
+    before, own = _snapshots(lk, str(run["run_id"]))
+    after = own[-1] if own else None
+    if run["n_files"] == run["n_unchanged"] and 0 < len(own) <= _BEGIN_AND_END:
+        return _nothing_new(lk, run)
     then = lk if after is None else lk.at(snapshot=after)
     grown = _grown(lk, then, before, this)
     by_centre = then.sql(
         _BY_CENTRE.replace("{series}", _SERIES), {**this, "grown": sorted(grown)}
     ).to_arrow_table()
     count = "SELECT count(*) AS n FROM volumes WHERE run_id = $run AND zone = 'raw'"
-    sources = "SELECT * FROM run_sources WHERE run_id = $run ORDER BY source_number"
     return RunFacts(
         run=run,
         earlier=_points(lk, run),
         is_as_then=after is not None,
-        sources=_rows(lk, sources, this),
+        sources=_rows(lk, _SOURCES, this),
         by_centre=by_centre,
         quarantined=_reasons(then, this, "quarantined"),
         ignored=_reasons(then, this, "ignored"),
@@ -163,6 +171,16 @@ def run_facts(lk: Lake, run_id: str, max_volumes: int) -> RunFacts:
         n_volumes=int(str(_rows(then, count, this)[0]["n"])),
         grown=grown,
     )
+
+
+def _nothing_new(lk: Lake, run: Row) -> RunFacts:
+    """Return what most nights bring: none of the questions about new objects need be asked."""
+    nothing = pa.table({})
+    return RunFacts(
+        run, _points(lk, run), is_as_then=True, sources=_rows(lk, _SOURCES, {"run": run["run_id"]}),
+        by_centre=nothing, quarantined=[], ignored=[], conflicts=nothing, findings=nothing,
+        volumes=[], n_volumes=0, grown=frozenset(),
+    )  # fmt: skip
 
 
 def find_run(lk: Lake, run_id: str) -> Row:
@@ -185,14 +203,12 @@ def _rows(lk: Lake, query: str, values: Mapping[str, object]) -> list[Row]:
     return list(rows)
 
 
-def _snapshots(lk: Lake, run_id: str) -> tuple[int | None, int | None]:
-    """Last snapshot before the run and its own last one; None where it has expired."""
+def _snapshots(lk: Lake, run_id: str) -> tuple[int | None, list[int]]:
+    """Last snapshot before the run (None where it has expired) and those of its own."""
     everything = lk.snapshots()
     own = [s.snapshot_id for s in everything if f" {run_id}:" in (s.message or "")]
-    if not own:
-        return None, None
-    earlier = [s.snapshot_id for s in everything if s.snapshot_id < own[0]]
-    return (earlier[-1] if earlier else None), own[-1]
+    earlier = [s.snapshot_id for s in everything if own and s.snapshot_id < own[0]]
+    return (earlier[-1] if earlier else None), own
 
 
 def _grown(lk: Lake, then: Lake, before: int | None, this: Row) -> frozenset[str]:
