@@ -17,7 +17,7 @@ from flows.orchestration import heartbeat_if_watched
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Parameters that hold paths.
+#: Parameters that hold paths, or UIDs of series as they came.
 _PATHS: Final = frozenset(
     {
         "sources",
@@ -27,6 +27,9 @@ _PATHS: Final = frozenset(
         "fhir_mapping",
         "profile_file",
         "blood_samples",
+        "fill",
+        "limits",
+        "series",
     }
 )
 HIDDEN: Final = "<path>"

@@ -268,6 +268,26 @@ STORED: Final[tuple[Table, ...]] = (
          "source_system", "run_id"),
         ("record_key",),
     ),
+    Table(
+        "phantom_scans",
+        "One row per phantom scan: calibration, uniformity, noise, resolution and verdict; earlier "
+        "scans of a scanner and reconstruction stay.",
+        ("phantom_scan_id", "series_instance_uid", "centre", "scanner_key", "reconstruction_key",
+         "phantom_kind", "measured_on", "valid_until_day", "is_superseded", "phantom_verdict",
+         "declared_standard", "standards_met", "limit_status", "truth_source", "fill_json", "true_ratio",
+         "calibration_factor", "background_value", "value_unit", "background_cov_percent",
+         "axial_deviation_percent", "radial_deviation_percent", "lung_residual_percent",
+         "n_hot_spheres", "psf_fwhm_z_mm", "psf_fwhm_y_mm", "psf_fwhm_x_mm", "psf_error_z_mm",
+         "psf_error_y_mm", "psf_error_x_mm", "psf_contrast", "input_digest", "run_id"),
+        ("phantom_scan_id",),
+    ),
+    Table(
+        "phantom_recovery",
+        "One row per sphere of a phantom scan, metric and standard: value, band and verdict.",
+        ("phantom_scan_id", "sphere_mm", "recovery_metric", "recovery_standard", "value",
+         "limit_min", "limit_max", "limit_status", "recovery_verdict", "run_id"),
+        ("phantom_scan_id", "sphere_mm", "recovery_metric", "recovery_standard"),
+    ),
 )  # fmt: skip
 
 VIEWS: Final[tuple[Table, ...]] = (

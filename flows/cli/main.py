@@ -13,6 +13,7 @@ from flows.cli import (
     kinetics,
     lakes,
     operate,
+    qc,
     quarantine,
     query,
     receive,
@@ -50,7 +51,7 @@ def options(
 
 
 for commands in (
-    lakes, run, kinetics, query, explain, show, receive, quarantine, operate, keyholder,
+    lakes, run, qc, kinetics, query, explain, show, receive, quarantine, operate, keyholder,
 ):  # fmt: skip
     commands.register(app)
 

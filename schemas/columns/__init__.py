@@ -9,6 +9,7 @@ from schemas.columns import (
     analysis,
     imaging,
     kinetics,
+    phantom,
     protocol,
     provenance,
     quantification,
@@ -39,6 +40,7 @@ def _registry() -> Mapping[str, Column]:
         protocol.COLUMNS,
         protocol.MASS_BALANCE,
         kinetics.KINETICS,
+        phantom.PHANTOMS,
     )
     columns: dict[str, Column] = {}
     for column in (c for group in groups for c in group):
