@@ -31,7 +31,7 @@ _SERIES: Final = """
 SELECT s.series_instance_uid, s.patient_key, s.centre, s.scanner_key, s.reconstruction_key,
        s.manufacturer_model_name, s.study_datetime, s.series_datetime, s.patient_weight_kg,
        s.injected_activity_bq, s.injection_datetime, s.half_life_s,
-       v.volume_id, v.volume_path, p.fill_json, p.declared_standard,
+       v.volume_id, v.volume_path, p.fill_json, p.declared_standard, p.measured_on,
        p.phantom_scan_id IS NOT NULL AS is_known,
        regexp_matches(lower(coalesce(s.series_description_words::VARCHAR, '')),
                       'phantom|nema|cylinder') AS is_named
@@ -156,13 +156,17 @@ def _job(
     declared = request.declared or _text(row["declared_standard"])
     said = json.dumps(_said(fill), sort_keys=True)
     digest = input_digest(_ALGORITHM, row["volume_id"], said, declared, repr(request.limits))
+    day = fill.measured_on or row["measured_on"]
+    if day is None and (is_asked_for or row["is_named"]):
+        # never by shape alone: the real day of a patient taken for a phantom must not be kept
+        day = _real_day(row, pseudonyms)
     scanner, reconstruction = _text(row["scanner_key"]), _text(row["reconstruction_key"])
     identity: Row = {
         "series_instance_uid": row["series_instance_uid"],
         "centre": row["centre"],
         "scanner_key": scanner,
         "reconstruction_key": reconstruction,
-        "measured_on": fill.measured_on or _real_day(row, pseudonyms),
+        "measured_on": day,
         "fill_json": said,
         "input_digest": digest,
     }

@@ -122,23 +122,21 @@ def _show_scans(location: Path) -> None:
     if not rows:
         return
     table = RichTable(title="Current scans", header_style="bold", title_justify="left")
-    for name in ("scan", "centre", "kind", "valid until", "verdict", "standards", "limits",
-                 "calibration", "COV %", "FWHM z y x mm"):  # fmt: skip
+    for name in ("centre", "kind", "valid until", "verdict", "in band of", "calib.", "COV %",
+                 "FWHM z y x mm"):  # fmt: skip
         table.add_column(name)
     for row in rows:
         widths = [row[f"psf_fwhm_{axis}_mm"] for axis in "zyx"]
-        factor = row["calibration_factor"]
+        factor, met = row["calibration_factor"], ", ".join(row["standards_met"] or [])
         table.add_row(
-            str(row["phantom_scan_id"]),
             str(row["centre"] or ""),
             str(row["phantom_kind"]),
             str(row["valid_until_day"] or "unknown"),
             str(row["phantom_verdict"]),
-            ", ".join(row["standards_met"] or []),
-            "unverified" if row["limit_status"] == "recalled" else str(row["limit_status"] or ""),
+            f"{met} (unverified)" if met and row["limit_status"] != "verified" else met,
             "" if factor is None else f"{factor:.3f}",
             f"{row['background_cov_percent']:.1f}",
-            "" if widths[0] is None else " ".join(f"{w:.2f}" for w in widths),
+            "" if widths[0] is None else " ".join(f"{w:.1f}" for w in widths),
         )
     console().print(table)
     console().print(f"Pictures: {pictures}", highlight=False, soft_wrap=True)

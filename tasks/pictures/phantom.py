@@ -27,6 +27,7 @@ from tasks.pictures.canvas import (
     png_bytes,
     quiet_axes,
 )
+from tasks.pictures.palettes import colour_map
 
 _STATE_COLOURS: Final = {"hot": OUTLINE_COLOUR, "missing": "#0072B2", "cold": "#0072B2"}
 _STANDARD_COLOURS: Final = (PALETTE[2], PALETTE[4], PALETTE[3])
@@ -66,7 +67,7 @@ def spheres_png(image: ImageVolume, phantom: IqPhantom, *, title: str = "") -> b
         _draw_plane(axes, image, phantom, axis, highest)
     figure.text(0.31, 0.35, _legend(phantom), fontsize=10, color=INK, va="top", linespacing=1.5)
     bar = axes_at(figure, 944.0, 60.0, 14.0, 250.0)
-    draw_colour_bar(bar, "gray_r", highest, image.value_unit)
+    draw_colour_bar(bar, "inverse_grey", (0.0, highest), image.value_unit)
     figure.text(0.01, 0.975, title, ha="left", va="top", fontsize=12, color=INK)
     return png_bytes(figure)
 
@@ -106,7 +107,11 @@ def _draw_plane(
     values = ndimage.map_coordinates(np.nan_to_num(image.values), index, order=1, mode="constant")
     half = (_FIELD_MM / 2, height / 2)
     axes.imshow(
-        values, cmap="gray_r", vmin=0.0, vmax=highest, extent=(-half[0], half[0], half[1], -half[1])
+        values,
+        cmap=colour_map("inverse_grey"),
+        vmin=0.0,
+        vmax=highest,
+        extent=(-half[0], half[0], half[1], -half[1]),
     )
     for number, (centre, diameter) in enumerate(
         zip(phantom.centres_mm, phantom.diameters_mm, strict=True)
@@ -279,7 +284,9 @@ def _draw_cylinder(axes: Axes, image: ImageVolume, cylinder: Cylinder) -> None:
     plane = np.nan_to_num(image.values[k])
     ny, nx = plane.shape
     extent = (-sx / 2, (nx - 0.5) * sx, (ny - 0.5) * sy, -sy / 2)
-    axes.imshow(plane, cmap="gray_r", vmin=0.0, vmax=1.4 * cylinder.mean, extent=extent)
+    axes.imshow(
+        plane, cmap=colour_map("inverse_grey"), vmin=0.0, vmax=1.4 * cylinder.mean, extent=extent
+    )
     y, x = float(cylinder.centre_mm[1]), float(cylinder.centre_mm[2])
     inner = cylinder.diameter_mm - 30.0
     axes.add_patch(Ellipse((x, y), inner, inner, fill=False, color=OUTLINE_COLOUR, linewidth=1.3))
