@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from tasks.kinetics.frames import FrameTimes
 from tasks.kinetics.integrals import integral_operator
 from tasks.kinetics.models import Supply
 
-#: Voxels that the models with sums over frames take at a time: their arrays stay in the cache.
+#: Voxels at a time: their arrays stay in the cache, and a product so small is made by one thread.
 _AT_A_TIME: Final = 16_384
 
 
@@ -51,6 +51,9 @@ class LinearVoxels:
 
     def __call__(self, curves: NDArray[np.float32]) -> NDArray[np.float32]:
         """Multiply, once."""
+        return _in_parts(self._part, curves, len(self.operator))
+
+    def _part(self, curves: NDArray[np.float32]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = self.operator @ curves
         return found
 
@@ -135,7 +138,9 @@ class SrtmVoxels:
 
 
 def _in_parts(
-    work: Callable[[NDArray[np.float32]], FloatArray], curves: NDArray[np.float32], n: int
+    work: Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]],
+    curves: NDArray[np.float32],
+    n: int,
 ) -> NDArray[np.float32]:
     found = np.empty((n, curves.shape[1]), dtype=np.float32)
     for first in range(0, curves.shape[1], _AT_A_TIME):
