@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import robustness
 from benchmarks.combat import combat_row
 from benchmarks.ingest import ct_row, pet_row
+from benchmarks.kinetics import patlak_row
 from benchmarks.query import query_row
 from benchmarks.report import page
 from benchmarks.rounds import Comparison
@@ -24,6 +25,7 @@ FULL: dict[str, Callable[[], list[Comparison]]] = {
     "scale": scale_rows,
     "query": query_row,
     "combat": combat_row,
+    "kinetics": patlak_row,
 }
 TINY: dict[str, Callable[[], list[Comparison]]] = {
     "ingest": lambda: pet_row(slices=6, size=16, series=2, rounds=1),
@@ -31,6 +33,7 @@ TINY: dict[str, Callable[[], list[Comparison]]] = {
     "scale": lambda: scale_rows(sizes=(2, 4), workers=1),
     "query": lambda: query_row(rows=3_000, rounds=1),
     "combat": lambda: combat_row(rows=300, features=8, rounds=1),
+    "kinetics": lambda: patlak_row(shape=(6, 16, 16), rounds=1),
 }
 
 

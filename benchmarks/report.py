@@ -27,7 +27,9 @@ _WHAT_IS_COMPARED = (
     "compressing is the same bytes once through the same functions in C, in the processor's cache, "
     "and nothing else. The rows of many small series go through the flow, with Prefect and two "
     "Dask workers that are up. The SQL row asks a lake of four commits through `lake.sql` and a "
-    "single file through DuckDB, with the same number of threads."
+    "single file through DuckDB, with the same number of threads. Patlak reads a stored dynamic "
+    "series in blocks and makes two images of it, in one process; the peers read the same blocks "
+    "and do nothing with them, or multiply frames that lie in memory as float32."
 )
 
 

@@ -70,9 +70,9 @@ class Subject:
         ``series_instance_uid``, the unambiguous beginning of one (with or without ``2.25.``), or a
         ``patient_key`` with one PET or SPECT series.
     zone : str
-        ``raw`` or ``standard``.
+        ``raw``, ``standard`` or ``parametric``.
     profile : str or None
-        ``profile_id`` of a standard volume, where there are several.
+        ``profile_id`` of a standard or parametric volume, where there are several.
     part : int or None
         ``part_index``, where a series holds several volumes.
     quantity : str
@@ -81,6 +81,8 @@ class Subject:
         Number of a frame, from 1, or ``sum``.
     rois : tuple of str or None
         Labels of what is outlined; None for all, empty for none.
+    parameter : str or None
+        ``parameter_name`` of a parametric volume, where there are several.
     """
 
     series: str
@@ -90,6 +92,7 @@ class Subject:
     quantity: str = "suv"
     frame: str | None = None
     rois: tuple[str, ...] | None = None
+    parameter: str | None = None
 
 
 def show(lk: lake.Lake, subject: Subject | str, look: Look | None = None) -> Drawn:
@@ -144,13 +147,20 @@ def show_job(lk: lake.Lake, subject: Subject) -> ShowJob:
         volume_path=str(volume["volume_path"]),
         modality=modality,
         tracer=_text(series["radiopharmaceutical"]),
-        zone=subject.zone,
+        zone=_zone(volume),
         rois=_rois(lk, series, volume, subject, only),
         below_path=None if ct is None else str(ct[0]),
         quantity=subject.quantity,
         frame=subject.frame,
         frame_kind=_text(volume["frame_kind"]),
     )
+
+
+def _zone(volume: dict[str, object]) -> str:
+    """Zone of a volume as the reader is told; a parametric one says what it shows."""
+    if volume["parameter_name"] is None:
+        return str(volume["zone"])
+    return f"{volume['parameter_name']} of {volume['profile_id']}, {volume['zone']}"
 
 
 def _image_of(lk: lake.Lake, segmentation: dict[str, object]) -> dict[str, object] | None:
@@ -178,7 +188,8 @@ def _mask_job(lk: lake.Lake, series: dict[str, object], subject: Subject) -> Sho
 def _volume(lk: lake.Lake, series: dict[str, object], subject: Subject) -> dict[str, object]:
     uid = str(series["series_instance_uid"])
     rows: list[dict[str, object]] = lk.sql(
-        "SELECT volume_id, volume_path, frame_kind, profile_id, part_index, part_label, zone "
+        "SELECT volume_id, volume_path, frame_kind, profile_id, part_index, part_label, zone, "
+        "parameter_name "
         "FROM volumes WHERE series_instance_uid = $uid AND zone <> 'mask' "
         "ORDER BY coalesce(part_index, 1), profile_id",
         {"uid": uid},
@@ -195,15 +206,20 @@ def _volume(lk: lake.Lake, series: dict[str, object], subject: Subject) -> dict[
     fitting = [
         r for r in here
         if (r["part_index"] or 1) == part and subject.profile in {None, r["profile_id"]}
+        and subject.parameter in {None, r["parameter_name"]}
     ]  # fmt: skip
     if not fitting:
         there = ", ".join(
-            f"part {r['part_index'] or 1}" + (f" of {r['profile_id']}" if r["profile_id"] else "")
+            f"part {r['part_index'] or 1}"
+            + (f" of {r['profile_id']}" if r["profile_id"] else "")
+            + (f" {r['parameter_name']}" if r["parameter_name"] else "")
             for r in here
         )
         raise NotFoundInLakeError(f"series {uid} has no such {subject.zone} volume; it has {there}")
     if len(fitting) > 1:
-        names = ", ".join(str(r["profile_id"]) for r in fitting)
+        names = ", ".join(
+            " ".join(str(r[k]) for k in ("profile_id", "parameter_name") if r[k]) for r in fitting
+        )
         raise InvalidInputError(f"series {uid} has volumes of several profiles: {names}; name one")
     return fitting[0]
 

@@ -203,7 +203,7 @@ STORED: Final[tuple[Table, ...]] = (
         "kinetic_analyses",
         "One row per dynamic series and kinetic profile: what was done with which input, or why not.",
         ("analysis_id", "series_instance_uid", "patient_key", "centre", "parent_volume_id",
-         "profile_id", "profile_digest", "kinetic_model", "analysis_status", "reason_code",
+         "profile_id", "profile_digest", "profile_json", "kinetic_model", "analysis_status", "reason_code",
          "reason_text", "input_source", "input_roi_label", "value_unit", "n_frames",
          "injection_offset_s", "t_star_min", "input_digest", "run_id"),
         ("analysis_id",),

@@ -15,6 +15,12 @@ import typer
 import lake
 from flows.cli.main import app
 from schemas.features import FEATURES
+from schemas.kinetics import (
+    KINETIC_PROFILES,
+    KINETIC_REFUSALS,
+    PARAMETERS,
+    KineticProfile,
+)
 from schemas.profiles import (
     FEATURE_PROFILES,
     STANDARD_PROFILES,
@@ -50,6 +56,13 @@ _FEATURES_INTRODUCTION: Final = """\
 # Features and profiles
 
 `{image}` stands for the unit of the measured volume. Codes are those of the IBSI reference manual.
+Made from `schemas/` by `make docs`.
+"""
+
+_KINETICS_INTRODUCTION: Final = """\
+# Kinetic models
+
+What the models assume is in [Kinetics](../explanation/kinetics.md).
 Made from `schemas/` by `make docs`.
 """
 
@@ -115,7 +128,9 @@ def reasons_page() -> str:
     return "\n".join(lines)
 
 
-def _profiles(profiles: Iterable[StandardProfile | FeatureProfile]) -> list[str]:
+def _profiles(
+    profiles: Iterable[StandardProfile | FeatureProfile | KineticProfile],
+) -> list[str]:
     chosen = list(profiles)
     names = [f.name for f in fields(chosen[0]) if f.name != "profile_id"]
     return _grid(
@@ -154,6 +169,31 @@ def features_page() -> str:
             *_profiles(FEATURE_PROFILES.values()),
         ]
     )
+
+
+def kinetics_page() -> str:
+    """Kinetic models, their profiles, and why one is not applied."""
+    lines = [_KINETICS_INTRODUCTION, "## Parameters", ""]
+    lines += _grid(
+        ("model", "parameter", "unit", "meaning"),
+        (
+            (f"`{model}`", f"`{p.name}`", p.unit, p.description)
+            for model, found in PARAMETERS.items()
+            for p in found
+        ),
+    )
+    lines += ["## Profiles", "", "For `kinetics --model`.", ""]
+    lines += _profiles(KINETIC_PROFILES.values())
+    lines += ["## Options of a profile", "", "```text", inspect.getdoc(KineticProfile) or "", "```"]
+    lines += [
+        "",
+        "## Refusals",
+        "",
+        "In `findings.rule_id` and `kinetic_analyses.reason_code`.",
+        "",
+    ]
+    lines += _grid(("code", "meaning"), ((f"`{c}`", t) for c, t in KINETIC_REFUSALS.items()))
+    return "\n".join(lines)
 
 
 def cli_page() -> str:
@@ -204,6 +244,7 @@ def pages() -> dict[str, str]:
         "tables.md": tables_page(),
         "reasons.md": reasons_page(),
         "features.md": features_page(),
+        "kinetics.md": kinetics_page(),
         "python.md": python_page(),
     }
 

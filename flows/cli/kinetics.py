@@ -1,4 +1,4 @@
-"""Command `kinetics`."""
+"""Commands of dynamic series: `kinetics` and `curves`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import typer
 
 from flows.cli.options import ClusterOptions, Location, with_groups
 from flows.cli.run import require_lake, show_counts
-from flows.cli.terminal import progress_bars
+from flows.cli.terminal import console, progress_bars
+from schemas.errors import InvalidInputError
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     app.command("kinetics")(with_groups(kinetics))
+    app.command()(curves)
 
 
 def kinetics(
@@ -66,3 +68,27 @@ def kinetics(
             workers=cluster.workers,
         )
     show_counts("Dynamic series", counts)
+
+
+def curves(
+    location: Location,
+    series: Annotated[
+        str,
+        typer.Argument(help="Series UID or its beginning, or the key of a patient with one PET."),
+    ],
+    profile: Annotated[
+        str | None, typer.Option(help="Kinetic profile, where there are several analyses.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file.")] = Path("curves.png"),
+) -> None:
+    """Draw the curves of a dynamic series and what its kinetic model was fitted to, as PNG."""
+    import lake
+    from flows.curve_picture import curve_picture
+
+    with lake.open(location, read_only=True) as lk:
+        picture = curve_picture(lk, series, profile)
+    try:
+        output.write_bytes(picture)
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {output}: {error.strerror}") from error
+    console().print(str(output), highlight=False, soft_wrap=True, markup=False)

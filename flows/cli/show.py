@@ -33,6 +33,7 @@ class ShownZone(StrEnum):
 
     RAW = "raw"
     STANDARD = "standard"
+    PARAMETRIC = "parametric"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,11 +56,14 @@ def show(
         Path | None,
         typer.Option("--output", "-o", help="PNG file, or a folder for several pictures."),
     ] = None,
-    zone: Annotated[ShownZone, typer.Option(help="Image as acquired, or standardised.")] = (
+    zone: Annotated[ShownZone, typer.Option(help="As acquired, standardised, or of kinetics.")] = (
         ShownZone.RAW
     ),
     profile: Annotated[
-        str | None, typer.Option(help="Profile of the standard volume, where there are several.")
+        str | None, typer.Option(help="Profile of the volume, where there are several.")
+    ] = None,
+    parameter: Annotated[
+        str | None, typer.Option(help="Of a parametric volume: ki, vt, bpnd ...")
     ] = None,
     part: Annotated[
         int | None, typer.Option(min=1, help="Part of a series that holds several volumes.")
@@ -92,7 +96,7 @@ def show(
     from flows.show import show as draw
 
     wanted = _rois(roi)
-    subject = Subject(series, zone.value, profile, part, quantity, frame, wanted)
+    subject = Subject(series, zone.value, profile, part, quantity, frame, wanted, parameter)
     look = _look(view, window, at, field_mm)
     _require_place(look.views or (), output)
     with lake.open(location, read_only=True) as opened:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 
 from flows.work.features import RoiSource
@@ -21,9 +24,7 @@ def map_attributes(job: KineticsJob, about: Row, supply: Supply) -> Attributes:
     given = supply.plasma.mean if supply.plasma is not None else supply.reference
     return {
         "kinetic_model": job.profile.model,
-        "kinetic_profile": {
-            name: getattr(job.profile, name) for name in job.profile.__dataclass_fields__
-        },
+        "kinetic_profile": asdict(job.profile),
         "input_source": about.get("input_source"),
         "input_roi_label": about.get("input_roi_label"),
         "input_mean": given,
@@ -43,6 +44,7 @@ def analysis_row(job: KineticsJob, about: Row) -> Row:
         "parent_volume_id": job.volume_id,
         "profile_id": job.profile.profile_id,
         "profile_digest": job.profile.digest(),
+        "profile_json": json.dumps(asdict(job.profile), sort_keys=True),
         "kinetic_model": job.profile.model,
         **about,
         "input_digest": job.input_digest,

@@ -6,6 +6,7 @@ from schemas.columns.base import Column as C
 
 KINETICS = (
     C("analysis_id", "string", "Digest of series and kinetic profile."),
+    C("profile_json", "string", "All options of the kinetic profile as JSON."),
     C("kinetic_model", "string", "patlak, logan, logan_reference, ma1, srtm or ratio."),
     C("analysis_status", "string", "done, or refused: see the reason."),
     C(

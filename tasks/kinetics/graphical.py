@@ -124,8 +124,8 @@ def fit_line(
         used,
         float(times.start_s[used.start]) / 60.0,
         plot.x[shown] / 60.0,
-        plot.y[shown],
-        line[shown],
+        plot.y[shown] * slope_per / 60.0,  # seconds of the Logan plot to minutes
+        line[shown] * slope_per / 60.0,
         in_fit[shown],
         r_squared,
         deviation,

@@ -68,6 +68,17 @@ def test_dynamic_and_gated_series(desk: Desk) -> None:
     assert "   840 s + 600 s: SUV  6.44" in printed
 
 
+def test_analysing_dynamic_pet(desk: Desk) -> None:
+    """Ki of the two tumours is what the page says, and so is the image."""
+    *commands, image = blocks(DOCS / "how-to" / "analyse-dynamic-pet.md")
+    answers = [desk.run(block) for block in commands]
+    found = dict(re.findall(r"(tumour_\d)\D+?([\d.]+)", answers[-1]))
+    assert abs(float(found["tumour_1"]) - 0.0238) < 0.001
+    assert abs(float(found["tumour_2"]) - 0.0548) < 0.001
+    assert (desk.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "('z', 'y', 'x') ml/cm3/min 20.0 aorta" in desk.run(image)
+
+
 def test_looking_at_a_series(desk: Desk) -> None:
     shown, python = blocks(DOCS / "how-to" / "look-at-a-series.md")
     assert {"mip.png", "planes.png", "fused.png", "histogram.png"} <= {

@@ -12,11 +12,14 @@ import zarr
 
 import lake
 from flows.cluster import open_cluster
+from flows.curve_picture import curve_picture
 from flows.ingest import ingest
 from flows.kinetic_jobs import KineticsRequest, missing_jobs, profile_of, text_of
 from flows.kinetics import kinetics
+from flows.show import Subject, show
+from flows.work.scene import Look
 from lake.verify import verify
-from schemas.errors import InvalidInputError
+from schemas.errors import InvalidInputError, NotFoundInLakeError
 from schemas.geometry import FloatArray
 from schemas.kinetics import KINETIC_PROFILES
 from tasks.kinetics.compartments import TwoTissue
@@ -184,6 +187,20 @@ def test_voxels_of_a_tumour_have_its_ki(study: Study) -> None:
             x, y, z = TRUTH[roi].centre_mm
             voxel = maps[name].sel(x=x, y=y, z=z, method="nearest")
             assert float(voxel) == pytest.approx(study.values[roi, name, profile], rel=rel)
+
+
+def test_the_curves_can_be_drawn(study: Study) -> None:
+    with lake.open(study.location, read_only=True) as lk:
+        assert curve_picture(lk, study.uid, "patlak/1").startswith(b"\x89PNG")
+        with pytest.raises(InvalidInputError, match="several analyses"):
+            curve_picture(lk, study.uid)
+        with pytest.raises(NotFoundInLakeError, match="no kinetic analysis"):
+            curve_picture(lk, study.uid, "mine/1")
+        subject = Subject(study.uid, zone="parametric", profile="srtm/1", parameter="bpnd")
+        drawn = show(lk, subject, Look(("planes",), (0.0, 4.0)))
+        assert drawn.pictures["planes"].startswith(b"\x89PNG")
+        with pytest.raises(InvalidInputError, match="srtm/1 bpnd"):
+            show(lk, Subject(study.uid, zone="parametric", profile="srtm/1"))
 
 
 def test_blood_samples_instead_of_the_aorta(study: Study, tmp_path: Path) -> None:
