@@ -22,7 +22,7 @@ from tasks.clinical.fhir_resources import (
     text,
 )
 from tasks.clinical.mapping import FhirMapping, ObservationItem, default_fhir_mapping
-from tasks.clinical.model import NUMBERS, canonical_code
+from tasks.clinical.model import NUMBERS, TIMES_OF_DAY, canonical_code, parse_time_of_day
 from tasks.deidentify import Pseudonyms
 
 _NOT_VALID: Final = frozenset({"entered-in-error", "cancelled"})
@@ -186,6 +186,11 @@ class _FhirReader:
         return bool(known) or any(parts)
 
     def _value(self, record: Record, item: ObservationItem, holder: Json, path: str) -> None:
+        if item.item in TIMES_OF_DAY:
+            at = next((k for k in ("valueTime", "valueDateTime") if text(holder, k)), "valueTime")
+            hours = parse_time_of_day(text(holder, at))
+            self.builder.add_number(record, item.item, hours, "h", f"{path}{at}")
+            return
         if item.item in NUMBERS:
             quantity = child(holder, "valueQuantity")
             value = number(quantity, "value")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import InvalidInputError
-from tasks.clinical.model import ITEM_NAMES, NUMBERS
+from tasks.clinical.model import ITEM_NAMES, NUMBERS, TIMES_OF_DAY
 
 
 def _known_item(name: str) -> str:
@@ -128,5 +128,5 @@ def _parse(text: str, kind: type[MappingT], where: str) -> MappingT:
 
 def _check_units(mapping: RedcapMapping, where: str) -> None:
     for number, column in enumerate(mapping.items):
-        if column.item in NUMBERS and not column.unit:
+        if column.item in NUMBERS and column.item not in TIMES_OF_DAY and not column.unit:
             raise InvalidInputError(f"mapping {where}: items.{number}: {column.item} needs a unit")

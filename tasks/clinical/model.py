@@ -20,6 +20,8 @@ _UNIT_SPELLINGS: Final = {
     "lb": "[lb_av]", "lbs": "[lb_av]", "[lb_av]": "[lb_av]", "a": "a", "y": "a", "year": "a",
     "years": "a", "yr": "a", "jahre": "a", "mo": "mo", "month": "mo", "months": "mo", "d": "d",
     "day": "d", "days": "d", "tage": "d", "wk": "wk", "week": "wk", "weeks": "wk",
+    "h": "h", "hr": "h", "hour": "h", "hours": "h", "stunden": "h", "min": "min", "minutes": "min",
+    "bq": "Bq", "kbq": "kBq", "mbq": "MBq", "gbq": "GBq", "mci": "mCi",
 }  # fmt: skip
 
 
@@ -70,6 +72,11 @@ _STAGES: Final = frozenset(
     + [f"III{letter}{n}" for letter in "AC" for n in (1, 2)]
 )
 
+_ACTIVITY: Final = {"MBq": 1.0, "kBq": 1e-3, "Bq": 1e-6, "GBq": 1e3, "mCi": 37.0}
+
+#: Items that come as a time of day (``10:35``) and are kept as hours after midnight.
+TIMES_OF_DAY: Final = frozenset({"injection_time"})
+
 NUMBERS: Final[dict[str, NumberItem]] = {
     item.name: item
     for item in (
@@ -78,6 +85,10 @@ NUMBERS: Final[dict[str, NumberItem]] = {
         NumberItem(
             "glucose", "mmol/L", {"mmol/L": 1.0, "mg/dL": 10.0 / GLUCOSE_MOLAR_MASS}, 0.5, 60
         ),
+        NumberItem("fasting", "h", {"h": 1.0, "min": 1 / 60}, 0, 96),
+        NumberItem("injected_activity", "MBq", _ACTIVITY, 0, 100_000),
+        NumberItem("residual_activity", "MBq", _ACTIVITY, 0, 100_000),
+        NumberItem("injection_time", "h", {"h": 1.0}, 0, 24),
         NumberItem(
             "outcome_days", "d", {"d": 1.0, "wk": 7.0, "mo": 30.4375, "a": 365.25}, 0, 36525
         ),
@@ -201,3 +212,27 @@ def parse_number(text: str, decimal: str = ".") -> float:
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", plain):
         raise RejectedObjectError("invalid_attribute", "expected a number")
     return float(plain)
+
+
+def parse_time_of_day(text: str) -> float:
+    """Parse a time of day as typed, to hours after midnight.
+
+    Raises
+    ------
+    RejectedObjectError
+        ``invalid_attribute`` if it is none.
+
+    Examples
+    --------
+    >>> parse_time_of_day("10:30"), parse_time_of_day("2024-03-01T23:59:06")
+    (10.5, 23.985)
+    """
+    match = re.fullmatch(
+        r"(?:\d{4}-\d\d-\d\d[T ])?([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?"
+        r"(?:Z|[+-]\d\d:\d\d)?",
+        text.strip(),
+    )
+    if match is None:
+        raise RejectedObjectError("invalid_attribute", "expected a time of day, hours:minutes")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return hours + minutes / 60 + seconds / 3600

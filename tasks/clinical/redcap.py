@@ -12,7 +12,13 @@ from schemas.errors import InvalidInputError, RejectedObjectError
 from tasks.clinical.batch import BatchBuilder, ClinicalBatch, Record
 from tasks.clinical.dates import parse_day
 from tasks.clinical.mapping import ColumnItem, RedcapMapping, default_redcap_mapping
-from tasks.clinical.model import NUMBERS, canonical_code, parse_number
+from tasks.clinical.model import (
+    NUMBERS,
+    TIMES_OF_DAY,
+    canonical_code,
+    parse_number,
+    parse_time_of_day,
+)
 from tasks.deidentify import Pseudonyms
 
 _Cells = Mapping[str, str]
@@ -131,7 +137,10 @@ def _read_item(
     value: str,
 ) -> None:  # fmt: skip
     try:
-        if item.item in NUMBERS:
+        if item.item in TIMES_OF_DAY:
+            hours = parse_time_of_day(value)
+            builder.add_number(record, item.item, hours, NUMBERS[item.item].unit, item.column)
+        elif item.item in NUMBERS:
             number = parse_number(value, mapping.decimal)
             builder.add_number(record, item.item, number, item.unit, item.column)
         elif item.item == "sex":

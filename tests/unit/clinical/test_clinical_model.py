@@ -23,6 +23,9 @@ from tasks.clinical.model import NUMBERS, canonical_code, canonical_number, pars
         ("age", 93.0, "a", 90.0),
         ("age", 89.0, "a", 89.0),
         ("outcome_days", 2.0, "wk", 14.0),
+        ("injected_activity", 10.0, "mCi", 370.0),  # 1 Ci = 37 GBq
+        ("residual_activity", 4.2e6, "Bq", 4.2),
+        ("fasting", 390.0, "min", 6.5),
         ("outcome_days", 1.0, "a", 365.25),
     ],
 )

@@ -15,12 +15,14 @@ from schemas.errors import InvalidInputError
 from schemas.reasons import REASONS
 from schemas.tables import TABLES
 from tasks.clinical import ClinicalBatch, default_fhir_mapping, read_fhir_ndjson
+from tasks.clinical.mapping import FhirMapping, ObservationItem
 from tasks.deidentify import Pseudonymiser
 
 PSEUDONYMS = Pseudonymiser(b"0123456789abcdef")
 KEY = PSEUDONYMS.patient_key("PAT-4711")
 AS_OF = date(2026, 6, 1)
 Json = dict[str, Any]
+_V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
 def _coded(system: str, code: str) -> Json:
@@ -158,6 +160,19 @@ def test_consent_period_and_scope() -> None:
     broken = _read(_patient(), _consent(status="entered-in-error"))
     assert broken.rows["consents"] == []
     assert broken.rejected[0].reason_code == "invalid_attribute"
+
+
+def test_a_time_of_day_becomes_hours() -> None:
+    timed = ObservationItem(item="injection_time", codes=frozenset({"http://loinc.org|x-1"}))
+    batch = _read(
+        _patient(identifier=[{"type": _coded(_V2, "MR"), "value": "PAT-4711"}]),
+        _observation("x-1", valueTime="10:45:00"),
+        _observation("x-1", id="o2", valueDateTime="2024-03-01T07:15:00+01:00"),
+        _observation("x-1", id="o3"),
+        mapping=FhirMapping(observations=(timed,)),
+    )
+    assert {r["value_number"] for r in batch.rows["clinical_items"]} == {7.25, 10.75}
+    assert [r.reason_code for r in batch.rejected] == ["invalid_attribute"]
 
 
 def test_general_permission_with_unknown_exceptions_is_unknown() -> None:

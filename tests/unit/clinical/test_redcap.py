@@ -58,6 +58,22 @@ def test_original_value_and_unit_are_kept() -> None:
     )  # fmt: skip
 
 
+def test_what_protocol_checks_look_at() -> None:
+    columns = ",weight,fasting_h,injected_activity_mbq,residual_activity_mbq,injection_time\n"
+    row = ROW.removesuffix("\n") + ",81.5,6,251.5,4.2,10:35\n"
+    items = _items(read_redcap_csv(HEADER.removesuffix("\n") + columns + row, None, PSEUDONYMS))
+    assert {k: v for k, v in items.items() if k in ("weight", "fasting")} == {
+        "weight": 81.5, "fasting": 6.0,
+    }  # fmt: skip
+    assert (items["injected_activity"], items["residual_activity"]) == (251.5, 4.2)
+    assert items["injection_time"] == pytest.approx(10 + 35 / 60)
+    late = ROW.removesuffix("\n") + ",,,,,25:61\n"
+    batch = read_redcap_csv(HEADER.removesuffix("\n") + columns + late, None, PSEUDONYMS)
+    assert [(r.path, r.reason_code) for r in batch.rejected] == [
+        ("line 2: injection_time", "invalid_attribute")
+    ]
+
+
 def test_rows_fit_their_tables() -> None:
     batch = read_redcap_csv(HEADER + ROW, None, PSEUDONYMS)
     for name, rows in batch.rows.items():
