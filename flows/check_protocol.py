@@ -7,6 +7,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 import lake
+from flows.new_findings import findings
 from flows.progress import stage
 from flows.protocol_checks import renew_checks
 from flows.report.protocol_summary import protocol_summary
@@ -18,7 +19,7 @@ def check_protocol(location: str) -> dict[str, int]:
     """Hold all studies against the lake's protocols; only what changed is written.
 
     Ingestion does the same at its end. This flow comes after clinical data and features, which some
-    rules need, marks a night (see `flows.report.new_findings`), and leaves an artifact.
+    rules need, marks a night (see `flows.new_findings`), and leaves an artifact.
 
     Parameters
     ----------
@@ -28,8 +29,8 @@ def check_protocol(location: str) -> dict[str, int]:
     Returns
     -------
     dict
-        ``n_series`` and ``n_checks`` looked at, ``n_findings`` there are, ``n_new`` and ``n_gone``
-        of them since the last check.
+        ``n_findings`` there are, ``n_new`` of them since the last check (found by ingestion or
+        here), ``n_gone`` that hold no longer.
 
     Raises
     ------
@@ -44,15 +45,10 @@ def check_protocol(location: str) -> dict[str, int]:
             renewed = renew_checks(lk, log)
             progress.advance("protocol", renewed.n_series)
         log.count("n_written", renewed.n_new)
-        get_run_logger().info("protocol: %d findings, %d new", renewed.n_findings, renewed.n_new)
     with lake.open(location, read_only=True) as lk:
+        n_new = findings(lk, is_new=True, only_protocol=True).num_rows
+        get_run_logger().info("protocol: %d findings, %d new", renewed.n_findings, n_new)
         create_markdown_artifact(
             key="protocol", markdown=protocol_summary(lk), description="Protocol violations"
         )
-    return {
-        "n_series": renewed.n_series,
-        "n_checks": renewed.n_checks,
-        "n_findings": renewed.n_findings,
-        "n_new": renewed.n_new,
-        "n_gone": renewed.n_gone,
-    }
+    return {"n_findings": renewed.n_findings, "n_new": n_new, "n_gone": renewed.n_gone}

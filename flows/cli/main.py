@@ -13,6 +13,7 @@ from flows.cli import (
     kinetics,
     lakes,
     operate,
+    protocol,
     qc,
     quarantine,
     query,
@@ -51,7 +52,8 @@ def options(
 
 
 for commands in (
-    lakes, run, qc, kinetics, query, explain, show, receive, quarantine, operate, keyholder,
+    lakes, run, qc, kinetics, query, explain, show, receive, quarantine, protocol, operate,
+    keyholder,
 ):  # fmt: skip
     commands.register(app)
 

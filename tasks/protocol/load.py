@@ -44,7 +44,7 @@ def load_protocol(path: Path) -> Protocol:
     return _checked(_content(path, ()), path.name)
 
 
-def parse_protocol(text: str, where: str = "protocol") -> Protocol:
+def parse_protocol(text: str, where: str = "text") -> Protocol:
     """Read a protocol from its text; it may extend ``default`` only.
 
     Raises
@@ -71,22 +71,26 @@ def parse_protocol(text: str, where: str = "protocol") -> Protocol:
     if parent == DEFAULT:
         content = _extended(_default_content(), content)
     elif parent is not None:
-        raise InvalidInputError(f'{where}: extends: expected "default" in a text without a place')
+        raise InvalidInputError(
+            f'protocol {where}: extends: expected "default" for a text without a file'
+        )
     return _checked(content, where)
 
 
 def _content(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     place = path.expanduser().absolute()
     if place in seen:
-        raise InvalidInputError(f"{path.name}: extends itself, by way of {seen[-1].name}")
+        raise InvalidInputError(f"protocol {path.name}: extends itself, by way of {seen[-1].name}")
     if len(seen) >= _MAX_DEPTH:
-        raise InvalidInputError(f"{path.name}: more than {_MAX_DEPTH} protocols extend each other")
+        raise InvalidInputError(
+            f"protocol {path.name}: more than {_MAX_DEPTH} protocols extend each other"
+        )
     content = _toml(_text(place), path.name)
     parent = content.pop("extends", None)
     if parent is None:
         return content
     if not isinstance(parent, str) or not parent:
-        raise InvalidInputError(f'{path.name}: extends: expected "default" or a file name')
+        raise InvalidInputError(f'protocol {path.name}: extends: expected "default" or a file name')
     if parent == DEFAULT:
         return _extended(_default_content(), content)
     return _extended(_content(place.parent / parent, (*seen, place)), content)
@@ -111,7 +115,7 @@ def _toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInputError(f"{where}: is not valid TOML: {error}") from error
+        raise InvalidInputError(f"protocol {where}: is not valid TOML: {error}") from error
 
 
 def _default_content() -> dict[str, Any]:

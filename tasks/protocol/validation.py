@@ -35,6 +35,7 @@ _SHORTER: Final = {
     "string_type": "expected text",
     "string_too_short": "must not be empty",
     "model_type": "expected a table",
+    "dict_type": "expected a table of rules",
     "mapping_type": "expected a table of rules",
     "tuple_type": "expected a list",
 }
