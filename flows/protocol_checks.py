@@ -17,8 +17,11 @@ from tasks.protocol.evaluate import Protocols, check_row, evaluate, findings_of
 #: Raised when the same facts and protocol would give other rows.
 _ALGORITHM: Final = "protocol checks/1"
 
+#: Findings of protocol rules, also of those that were code before protocols were files.
 _KNOWN: Final = (
-    "SELECT * EXCLUDE (run_id) FROM findings WHERE protocol_digest IS NOT NULL ORDER BY finding_id"
+    "SELECT finding_id, first_run_id FROM findings WHERE protocol_digest IS NOT NULL "
+    "OR (subject_kind = 'series' AND rule_id IN "
+    "('UPT-1', 'ACT-2', 'HL-1', 'DEC-1', 'COR-1', 'WGT-1', 'VOX-1'))"
 )
 _GONE: Final = (
     "SELECT DISTINCT series_instance_uid FROM protocol_checks WHERE series_instance_uid "

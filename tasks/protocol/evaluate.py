@@ -109,10 +109,13 @@ def evaluate(protocol: Protocol, facts: Facts, scopes: Iterable[Scope] = EVERYTH
 
 
 def _check(rule_id: str, rule: Rule, facts: Facts) -> Check | None:
+    quantity = QUANTITIES[rule.quantity]
+    # At a first visit there is nothing to compare with, whatever else is not known.
+    is_first_visit = quantity.scope == "visits" and facts.get("first_series_uid") is None
     try:
-        if not _applies(rule.applies, facts):
+        if is_first_visit or not _applies(rule.applies, facts):
             return None
-        value = QUANTITIES[rule.quantity].value({**facts, "window_days": rule.window_days})
+        value = quantity.value({**facts, "window_days": rule.window_days})
     except NotApplicable:
         return None
     except Missing as missing:

@@ -13,7 +13,6 @@ from tasks.protocol.quantity import (
     NO_WEIGHT,
     Facts,
     Missing,
-    NotApplicable,
     Quantity,
     Scope,
     number,
@@ -61,30 +60,21 @@ def _liver_sul(facts: Facts, prefix: str = "") -> float:
     return mean * lean / weight
 
 
-def _at_first(facts: Facts) -> None:
-    if facts.get("first_series_uid") is None:
-        raise NotApplicable
-
-
 def _liver_sul_change(facts: Facts) -> float:
-    _at_first(facts)
     return abs(_liver_sul(facts) - _liver_sul(facts, "first_"))
 
 
 def _liver_sul_change_percent(facts: Facts) -> float:
-    _at_first(facts)
     return percent_change(_liver_sul(facts), _liver_sul(facts, "first_"))
 
 
 def _uptake_change(facts: Facts) -> float:
-    _at_first(facts)
     now = number(facts, "uptake_time_s", NO_UPTAKE)
     return abs(now - number(facts, "first_uptake_time_s", f"{NO_UPTAKE} at the first visit")) / 60
 
 
 def _change(column: str, what: str) -> Callable[[Facts], float]:
     def value(facts: Facts) -> float:
-        _at_first(facts)
         now = number(facts, column, what)
         return percent_change(now, positive(facts, f"first_{column}", f"{what} (first visit)"))
 
@@ -93,7 +83,6 @@ def _change(column: str, what: str) -> Callable[[Facts], float]:
 
 def _same(column: str, what: str) -> Callable[[Facts], bool]:
     def value(facts: Facts) -> bool:
-        _at_first(facts)
         now, first = facts.get(column), facts.get(f"first_{column}")
         if now is None or first is None:
             raise Missing(f"the {what} is not known{'' if now is None else ' at the first visit'}")

@@ -80,6 +80,7 @@ CASES: Final[dict[str, list[Case]]] = {
     "UPT-2": [
         (_minutes(70), "passed"), (_minutes(70.1), "warn"), (_minutes(50), "passed"),
         (_minutes(49.9), "warn"), ({"first_series_uid": None}, None),
+        ({"first_series_uid": None, "uptake_time_s": None}, None),
         ({"first_uptake_time_s": None}, "not_checkable"),
     ],
     "UPT-4.PSMA-11": [

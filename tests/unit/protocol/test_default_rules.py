@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Row
@@ -100,6 +100,7 @@ def test_rows_fit_their_tables_and_name_the_protocol() -> None:
     assert all(set(r) == set(TABLES["protocol_checks"].columns) - {"run_id"} for r in kept)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from(sorted(CASES)), max_size=6))
 def test_neither_the_order_of_rules_nor_of_facts_matters(
     rng: random.Random, chosen: list[str]
@@ -118,6 +119,7 @@ def test_neither_the_order_of_rules_nor_of_facts_matters(
     assert [c.rule_id for c in expected] == [r for r in DEFAULT.rules if r in outcomes(facts)]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(0, 40), st.floats(0, 40))
 def test_a_value_further_out_is_never_judged_milder(one: float, other: float) -> None:
     rank = ["passed", "info", "warn", "fail"]

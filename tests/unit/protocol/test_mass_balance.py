@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.geometry import Geometry
@@ -41,6 +41,7 @@ def test_air_and_hot_organs_do_not_change_what_the_body_is() -> None:
     assert mass_balance(volume, 70.0)["body_suv_mean"] == pytest.approx(1.09, abs=2e-3)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(1e-4, 1e4))
 def test_it_follows_an_error_of_scale(scale: float) -> None:
     """An SUV that is wrong by a factor must come out wrong by the factor."""
