@@ -30,6 +30,9 @@ from schemas.profiles import (
 from schemas.reasons import IGNORED_KINDS, QUARANTINE_REASONS, SUV_REFUSALS
 from schemas.remedies import REMEDIES
 from schemas.tables import STORED, VIEWS, Table
+from tasks.protocol.load import default_protocol
+from tasks.protocol.model import Conditions
+from tasks.protocol.quantities import QUANTITIES
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -66,11 +69,21 @@ What the models assume is in [Kinetics](../explanation/kinetics.md).
 Made from `schemas/` by `make docs`.
 """
 
+_PROTOCOL_INTRODUCTION: Final = """\
+# Protocol rules
+
+What studies are held to unless a lake names a [protocol of its own](../how-to/write-a-protocol.md).
+A value at the limit is allowed. Status: `verified` was read in the source, `recalled` is known from it
+without the wording having been read again, `ours` is plausibility. Made from
+`tasks/protocol/default.toml` by `make docs`.
+"""
+
 _CLI_INTRODUCTION: Final = """\
 # Command line
 
 The lake comes first: `tracerlake COMMAND LAKE ...`. Answers go to standard output, progress and
-errors to standard error. Exit codes: 0 done; 1 it could not be done; 2 wrong use; 130 interrupted.
+errors to standard error. Exit codes: 0 done; 1 it could not be done; 2 wrong use; 3 a finding as bad
+as `--fail-on` asks for; 130 interrupted.
 Made from the program by `make docs`.
 """
 
@@ -196,6 +209,56 @@ def kinetics_page() -> str:
     return "\n".join(lines)
 
 
+def protocol_page() -> str:
+    """Rules of the default protocol, and the quantities that rules can name."""
+    protocol = default_protocol()
+    rules = (
+        (
+            f"`{rule_id}`",
+            rule.title,
+            f"`{rule.quantity}`",
+            rule.limit_text(QUANTITIES[rule.quantity].unit)
+            + ("" if rule.enabled else f" (off: {rule.reason})"),
+            _about(rule.applies, rule.window_days),
+            f"{rule.source} [{rule.status}]",
+        )
+        for rule_id, rule in protocol.rules.items()
+    )
+    quantities = (
+        (f"`{q.name}`", q.unit or q.kind, q.scope, q.description) for q in QUANTITIES.values()
+    )
+    return "\n".join(
+        [
+            _PROTOCOL_INTRODUCTION,
+            f"`{protocol.protocol_id}`, digest `{protocol.digest}`.",
+            "",
+            *_grid(("rule", "what", "quantity", "limits", "about", "source [status]"), rules),
+            "## Quantities",
+            "",
+            "What a rule can set limits to. `series`: every PET or SPECT image, at its ingestion; the "
+            "others are about the measured series of a study: `study` on what is in it, `roi` on a "
+            "region, `clinical` on eCRF values, `visits` on the patient's first visit.",
+            "",
+            *_grid(("quantity", "unit", "about", "meaning"), quantities),
+        ]
+    )
+
+
+def _about(applies: Conditions, window_days: int | None) -> str:
+    parts = [*applies.tracers, *applies.nuclides]
+    flags = {
+        "SPECT": applies.spect is True, "no SPECT": applies.spect is False,
+        "dynamic": applies.dynamic is True, "not dynamic": applies.dynamic is False,
+        "adults": applies.adults,
+    }  # fmt: skip
+    parts += [name for name, is_set in flags.items() if is_set]
+    if applies.axial_extent_min_mm is not None:
+        parts.append(f"at least {applies.axial_extent_min_mm:g} mm long")
+    if window_days is not None:
+        parts.append(f"value within {window_days} d")
+    return ", ".join(parts)
+
+
 def cli_page() -> str:
     """Commands with their arguments and options, from the Typer application."""
     lines = [_CLI_INTRODUCTION]
@@ -245,6 +308,7 @@ def pages() -> dict[str, str]:
         "reasons.md": reasons_page(),
         "features.md": features_page(),
         "kinetics.md": kinetics_page(),
+        "protocol.md": protocol_page(),
         "python.md": python_page(),
     }
 

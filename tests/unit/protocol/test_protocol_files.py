@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     ring.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidInputError, match="UTF-8"):
         load_protocol(ring)
+
+
+def test_the_examples_of_the_documentation_are_valid() -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "write-a-protocol.md"
+    found = re.findall(r"```toml\n(protocol = .*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+    made = [parse_protocol(text) for text in found]
+    assert [p.protocol_id for p in made] == ["lymphoma-x/2", "fdg-only/1"]
+    untold = COMPLETE | {"radiopharmaceutical": None}
+    assert "passed" in {c.outcome for c in evaluate(made[1], untold) if c.rule_id == "UPT-1"}
 
 
 def test_no_limit_of_the_default_is_without_a_source() -> None:
