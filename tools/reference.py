@@ -73,18 +73,22 @@ _PROTOCOL_INTRODUCTION: Final = """\
 # Protocol rules
 
 What studies are held to unless a lake names a [protocol of its own](../how-to/write-a-protocol.md).
-A value at the limit is allowed. Status: `verified` was read in the source, `recalled` is known from it
-without the wording having been read again, `ours` is plausibility. Made from
+A value at the limit is allowed. Status: `verified` was read in the source, `recalled` is known from
+it without the wording having been read again, `ours` is plausibility. Made from
 `tasks/protocol/default.toml` by `make docs`.
 """
+
+_QUANTITIES_INTRODUCTION: Final = """\
+What a rule can set limits to. `series`: every PET or SPECT image, at its ingestion; the others are
+about the measured series of a study: `study` on what is in it, `roi` on a region, `clinical` on
+eCRF values, `visits` on the patient's first visit."""
 
 _CLI_INTRODUCTION: Final = """\
 # Command line
 
 The lake comes first: `tracerlake COMMAND LAKE ...`. Answers go to standard output, progress and
-errors to standard error. Exit codes: 0 done; 1 it could not be done; 2 wrong use; 3 a finding as bad
-as `--fail-on` asks for; 130 interrupted.
-Made from the program by `make docs`.
+errors to standard error. Exit codes: 0 done; 1 it could not be done; 2 wrong use; 3 a finding is as
+bad as `--fail-on` asks for; 130 interrupted. Made from the program by `make docs`.
 """
 
 _PYTHON_INTRODUCTION: Final = """\
@@ -235,9 +239,7 @@ def protocol_page() -> str:
             *_grid(("rule", "what", "quantity", "limits", "about", "source [status]"), rules),
             "## Quantities",
             "",
-            "What a rule can set limits to. `series`: every PET or SPECT image, at its ingestion; the "
-            "others are about the measured series of a study: `study` on what is in it, `roi` on a "
-            "region, `clinical` on eCRF values, `visits` on the patient's first visit.",
+            _QUANTITIES_INTRODUCTION,
             "",
             *_grid(("quantity", "unit", "about", "meaning"), quantities),
         ]
