@@ -17,6 +17,7 @@ from flows.ingest import ingest
 from flows.maintenance import maintain
 from flows.private_flow import private_flow
 from flows.progress import logged_if_nobody_listens
+from flows.qc_phantom import has_phantoms, qc_phantom
 from flows.report.build import build_report
 from flows.standardise import standardise
 
@@ -78,6 +79,8 @@ def nightly(
         stages["Standard volumes"] = standardise(
             location, pet_profile=pet_profile, ct_profile=ct_profile, dask_address=address
         )
+        if _has_phantoms(location):
+            stages["Phantom scans"] = qc_phantom(location, dask_address=address)
         stages["ROIs"] = extract_features(location, profile=feature_profile, dask_address=address)
         stages["Protocol"] = check_protocol(location)
         stages["Harmonised values"] = harmonise(location, profile=feature_profile)
@@ -85,6 +88,11 @@ def nightly(
             stages["Maintenance"] = maintain(location)
         report = build_report(location, dask_address=address)
     return {"stages": stages, "report": str(report)}
+
+
+def _has_phantoms(location: str) -> bool:
+    with lake.open(location, read_only=True) as lk:
+        return has_phantoms(lk)
 
 
 def _is_maintained(location: str) -> bool:

@@ -26,22 +26,29 @@ logger = logging.getLogger(__name__)
 #: Changes of the algorithm itself; part of every input digest.
 _ALGORITHM: Final = "phantom/1"
 
+_NAMED: Final = """regexp_matches(lower(coalesce(s.series_description_words::VARCHAR, '')),
+                                  'phantom|nema|cylinder')"""
+#: One row if there is any phantom.
+HAS_PHANTOMS: Final = f"""
+SELECT 1 FROM series s WHERE s.modality IN ('PT', 'NM') AND {_NAMED}
+UNION ALL SELECT 1 FROM phantom_scans LIMIT 1
+"""  # noqa: S608  no value of a user
+
 #: Series that can be a phantom's, with what the words of their description say.
-_SERIES: Final = """
+_SERIES: Final = f"""
 SELECT s.series_instance_uid, s.patient_key, s.centre, s.scanner_key, s.reconstruction_key,
        s.manufacturer_model_name, s.study_datetime, s.series_datetime, s.patient_weight_kg,
        s.injected_activity_bq, s.injection_datetime, s.half_life_s,
        v.volume_id, v.volume_path, p.fill_json, p.declared_standard, p.measured_on,
        p.phantom_scan_id IS NOT NULL AS is_known,
-       regexp_matches(lower(coalesce(s.series_description_words::VARCHAR, '')),
-                      'phantom|nema|cylinder') AS is_named
+       {_NAMED} AS is_named
 FROM series s
 JOIN volumes v ON v.series_instance_uid = s.series_instance_uid AND v.zone = 'raw'
  AND coalesce(v.part_index, 1) = 1 AND v.shape_t IS NULL
 LEFT JOIN phantom_scans p ON p.series_instance_uid = s.series_instance_uid
 WHERE s.series_kind = 'image' AND s.modality IN ('PT', 'NM')
 ORDER BY s.series_instance_uid
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ import lake
 from flows.cluster import open_cluster
 from flows.derive import done_in_batches
 from flows.opaque import opaque
-from flows.phantom_candidates import Request, known_digests, phantom_jobs, read_fills
+from flows.phantom_candidates import HAS_PHANTOMS, Request, known_digests, phantom_jobs, read_fills
+from flows.phantom_files import save_pictures
 from flows.phantom_history import EXPIRED, expired_findings, with_history
 from flows.private_flow import private_flow
 from flows.runs import RunLog, author, run_record
 from flows.work.phantoms import PhantomJob, PhantomOutcome, examine_phantom
-from schemas.errors import InvalidInputError, StorageError
+from schemas.errors import InvalidInputError
 from schemas.records import Row
 from tasks.findings.row import finding_row
 from tasks.phantom.fill import fill_of
@@ -135,14 +136,16 @@ def publish(
     """Save pictures, then commit scans, recovery and findings of a batch of series."""
     for job, outcome, _ in done:
         if outcome is not None:
-            save_pictures(lk.folder.reports, job.series_instance_uid, outcome.pictures)
+            key = phantom_scan_id(job.series_instance_uid)
+            save_pictures(lk.folder.reports, key, outcome.pictures)
     scans = [o.scan for _, o, _ in done if o is not None and o.scan is not None]
     recovery = [row for _, o, _ in done if o is not None for row in o.recovery]
     findings = [row for job, o, error in done for row in _findings(job, o, error)]
     uids = [job.series_instance_uid for job, _, _ in done]
+    keys = [str(scan["phantom_scan_id"]) for scan in scans]
 
     def write(tx: lake.Transaction) -> None:
-        keys = [phantom_scan_id(uid) for uid in uids]
+        # where no phantom was found this time, what was found before stays beside the finding
         tx.delete("phantom_scans", {"phantom_scan_id": keys})
         tx.delete("phantom_recovery", {"phantom_scan_id": keys})
         tx.delete("findings", {"rule_id": [*RULES, NOT_FOUND, _FAILED], "subject_id": uids})
@@ -174,15 +177,9 @@ def _findings(
     ]
 
 
-def save_pictures(reports: Path, series_instance_uid: str, pictures: dict[str, bytes]) -> None:
-    """Write the pictures of a phantom scan to ``reports/phantoms/<scan>/<name>.png``."""
-    folder = reports / "phantoms" / phantom_scan_id(series_instance_uid)
-    try:
-        for name, png in pictures.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.png").write_bytes(png)
-    except OSError as error:
-        raise StorageError(f"cannot write pictures of phantoms: {error.strerror}") from error
+def has_phantoms(lk: lake.Lake) -> bool:
+    """Return whether the lake has phantom scans, or series whose description names a phantom."""
+    return bool(lk.sql(HAS_PHANTOMS).fetchall())
 
 
 def renew_history(lk: lake.Lake, log: RunLog, today: date) -> None:

@@ -16,7 +16,7 @@ from flows.named_series import title_of
 from flows.report.contents import PATIENTS, distributions, sections
 from flows.report.drawing import draw_in_order
 from flows.report.page import data_url, render, write_page
-from flows.report.protocol import protocol_part
+from flows.report.protocol import phantom_figures, protocol_part
 from flows.runs import code_version
 from flows.work.features import RoiSource
 from flows.work.pictures import Pictures, draw
@@ -77,6 +77,7 @@ def _html(lk: lake.Lake, dask_address: str | None) -> str:
         n_series=_one(lk, "SELECT count(*) FROM series"),
         n_centres=_one(lk, "SELECT count(DISTINCT centre) FROM series"),
         sections=sections(lk),
+        phantoms=phantom_figures(lk),
         patients=_patients(jobs, drawn),
         protocol=protocol_part(lk),
         data_url=data_url,

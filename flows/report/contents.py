@@ -60,6 +60,16 @@ _SECTIONS: Final[tuple[tuple[str, str, str], ...]] = (
         "FROM harmonisation_models",
     ),
     (
+        "Phantom scans",
+        "Earlier scans are superseded by later ones of the same scanner and reconstruction. Limits "
+        "are verified where they were read in their source, recalled where they were not.",
+        "SELECT centre, scanner_key, reconstruction_key, phantom_kind AS kind, measured_on, "
+        "valid_until_day, is_superseded, phantom_verdict AS verdict, standards_met, limit_status, "
+        "calibration_factor, background_cov_percent AS cov_percent, psf_fwhm_z_mm, psf_fwhm_y_mm, "
+        "psf_fwhm_x_mm, truth_source FROM phantom_scans "
+        "ORDER BY centre, scanner_key, reconstruction_key, kind, measured_on LIMIT 60",
+    ),
+    (
         "Findings",
         "What a physicist should look at.",
         "SELECT severity, rule_id AS rule, centre, count(*) AS times, "
