@@ -16,7 +16,8 @@ from flows.named_series import title_of
 from flows.report.contents import PATIENTS, distributions, sections
 from flows.report.drawing import draw_in_order
 from flows.report.page import data_url, render, write_page
-from flows.report.protocol import phantom_figures, protocol_part
+from flows.report.phantoms import phantom_figures
+from flows.report.protocol import protocol_part
 from flows.runs import code_version
 from flows.work.features import RoiSource
 from flows.work.pictures import Pictures, draw
