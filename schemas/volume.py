@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -161,6 +162,37 @@ class ImageVolume:
     def with_values(self, values: NDArray[np.float32]) -> ImageVolume:
         """Return the same volume with other values on the same grid."""
         return replace(self, values=values)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBlocks:
+    """A quantified volume that is made as it is read: blocks of rows along z, in order, once.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Of the whole volume.
+    value_unit : str
+        As of `ImageVolume`.
+    blocks : iterator of ndarray, (rows, y, x), float32
+        Together all rows.
+    attributes : dict
+        As of `ImageVolume`.
+    """
+
+    geometry: Geometry
+    value_unit: str
+    blocks: Iterator[NDArray[np.float32]]
+    attributes: Attributes = field(default_factory=dict)
+
+    def collected(self) -> ImageVolume:
+        """Return the whole volume in memory."""
+        values = np.empty(self.geometry.shape, dtype=np.float32)
+        done = 0
+        for block in self.blocks:
+            values[done : done + len(block)] = block
+            done += len(block)
+        return ImageVolume(values, self.geometry, self.value_unit, self.attributes)
 
 
 @dataclass(frozen=True, eq=False)

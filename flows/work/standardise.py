@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lake.volumes import read_raw, write_standard
+from lake.volumes import open_raw, write_standard
+from lake.volumes.slabs import RawSlabs
 from schemas.geometry import Geometry
 from schemas.profiles import StandardProfile
 from schemas.records import Row
 from schemas.volume import WHOLE, Part
-from tasks.standardise import standardise
+from tasks.standardise import standardised_blocks
+from tasks.standardise.source import VoxelSource, quantified_source
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,10 @@ class StandardiseJob:
 
 
 def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
-    """Standardise and write one volume; return its `volumes` row."""
-    raw = read_raw(volumes_root, job.volume_path)
-    standard = standardise(raw, job.profile, like=job.like)
+    """Standardise and write one volume, a few slices at a time; return its `volumes` row."""
+    raw = open_raw(volumes_root, job.volume_path)
+    source, unit = quantified_slabs(raw)
+    standard = standardised_blocks(source, unit, raw.attributes, job.profile, like=job.like)
     row = write_standard(
         volumes_root,
         job.series_instance_uid,
@@ -53,3 +56,10 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
         part=job.part,
     )
     return {**row, "input_digest": job.input_digest}
+
+
+def quantified_slabs(raw: RawSlabs) -> tuple[VoxelSource, str]:
+    """Source of a stored raw volume and its unit: SUVbw where a factor exists."""
+    lines = (raw.rescale_slope, raw.rescale_intercept, raw.suv_factor)
+    source = quantified_source(raw.geometry, raw.stored, lines, raw.chunk)
+    return source, raw.value_unit if raw.suv_factor is None else "SUVbw"

@@ -9,13 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lake.volumes.read import read_image, read_mask, read_raw, volume_digest
-from lake.volumes.write import write_mask, write_parametric, write_raw, write_standard
+from lake.volumes.slabs import RawSlabs, open_raw
+from lake.volumes.standard import write_parametric, write_standard
+from lake.volumes.write import write_mask, write_raw
 
 if TYPE_CHECKING:
     from lake.volumes.lazy import open_lazy
 
 __all__ = [
+    "RawSlabs",
     "open_lazy",
+    "open_raw",
     "read_image",
     "read_mask",
     "read_raw",

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,28 +74,57 @@ class GroupWriter:
         chunk : iterable of (int, bytes)
             The encoded chunk in pieces, each with its offset; written as they come.
         """
+        with self.open_array(
+            name, values.shape, values.dtype, chunk_shape=chunk_shape, codecs=codecs,
+            dimensions=dimensions, attributes=attributes,
+        ) as write:  # fmt: skip
+            write(chunk)
+
+    @contextmanager
+    def open_array(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: np.dtype[Any],
+        *,
+        chunk_shape: Sequence[int],
+        codecs: list[dict[str, object]],
+        dimensions: Sequence[str],
+        attributes: Mapping[str, object],
+    ) -> Iterator[Callable[[Iterable[Piece]], None]]:
+        """Write an array whose pieces come in several batches; otherwise as `add_array`.
+
+        Yields
+        ------
+        callable
+            Takes the next pieces.
+        """
         about: dict[str, object] = {
             "zarr_format": 3,
             "node_type": "array",
-            "shape": list(values.shape),
-            "data_type": values.dtype.name,
+            "shape": list(shape),
+            "data_type": dtype.name,
             "chunk_grid": {
                 "name": "regular",
                 "configuration": {"chunk_shape": list(chunk_shape)},
             },
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-            "fill_value": 0.0 if values.dtype.kind == "f" else 0,
+            "fill_value": 0.0 if dtype.kind == "f" else 0,
             "codecs": codecs,
             "attributes": dict(attributes),
             "dimension_names": list(dimensions),
             "storage_transformers": [],
         }
         self._arrays[name] = about
-        place = self._folder.joinpath(name, "c", *["0"] * values.ndim)
+        place = self._folder.joinpath(name, "c", *["0"] * len(shape))
         place.parent.mkdir(parents=True)
         with place.open("xb", buffering=0) as stream:
-            for offset, pieces in _runs(chunk):
-                _write(stream.fileno(), pieces, offset)
+
+            def write(pieces: Iterable[Piece]) -> None:
+                for offset, run in _runs(pieces):
+                    _write(stream.fileno(), run, offset)
+
+            yield write
         _write_json(self._folder / name / _METADATA_FILE, about)
 
     def finish(self, attributes: Mapping[str, object]) -> None:

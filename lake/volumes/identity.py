@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from schemas.digests import blake3_hex
@@ -27,6 +28,22 @@ def array_digest(*arrays: NDArray[Any] | None) -> str:
     False
     """
     return blake3_hex(part for array in arrays for part in _parts(array))
+
+
+class ArrayDigest:
+    """`array_digest` of one array whose parts along the first dim come one after the other."""
+
+    def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self._digest = blake3(f"{dtype.name}{tuple(shape)};".encode())
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Take the next rows."""
+        little = np.asarray(rows, dtype=rows.dtype.newbyteorder("<"))
+        self._digest.update(np.ascontiguousarray(little).reshape(-1).view(np.uint8).data)
+
+    def hex(self) -> str:
+        """Digest of all that was taken."""
+        return self._digest.hexdigest()
 
 
 def _parts(array: NDArray[Any] | None) -> Iterator[bytes | memoryview]:

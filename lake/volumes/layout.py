@@ -7,7 +7,8 @@ object stores refuse reads that count from the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -77,6 +78,52 @@ def add_volume_array(
         attributes=attributes,
         chunk=shard.encode(values, inner, compressor),
     )
+
+
+@contextmanager
+def open_volume_array(
+    group: GroupWriter,
+    name: str,
+    shape: tuple[int, int, int],
+    attributes: Mapping[str, object],
+    *,
+    compressor: shard.Compressor = shard.SMALL,
+) -> Iterator[Callable[[NDArray[np.float32]], None]]:
+    """Write a float32 array (z, y, x) as `add_volume_array` does, from rows as they come.
+
+    Yields
+    ------
+    callable
+        Takes the next rows (n, y, x), any number of them.
+    """
+    inner, dtype = chunk_shape(shape), np.dtype(np.float32)
+    encoder = shard.Encoder(shape, inner, compressor)
+    row = np.empty((inner[0], *shape[1:]), dtype)
+    with group.open_array(
+        name,
+        shape,
+        dtype,
+        chunk_shape=shard_shape(shape),
+        codecs=[shard.sharding_codec(inner, dtype, compressor)],
+        dimensions=DIMS,
+        attributes=attributes,
+    ) as write:
+        filled = 0
+
+        def add(rows: NDArray[np.float32]) -> None:
+            nonlocal filled
+            while len(rows):
+                part, rows = np.split(rows, [inner[0] - filled])
+                row[filled : filled + len(part)] = part
+                filled += len(part)
+                if filled == inner[0]:
+                    write(encoder.rows(row))
+                    filled = 0
+
+        yield add
+        if filled:
+            write(encoder.rows(row[:filled]))
+        write([encoder.index()])
 
 
 def dimensions(values: NDArray[Any]) -> tuple[str, ...]:

@@ -31,6 +31,25 @@ def halve(values: Float32Array) -> Float32Array:
     return values
 
 
+class Halver:
+    """`halve` for rows along z that come one after the other."""
+
+    def __init__(self) -> None:
+        self._odd: Float32Array | None = None
+
+    def add(self, rows: Float32Array) -> Float32Array:
+        """Halve the next rows (n, y, x); the last one waits for its partner if it has none."""
+        if self._odd is not None:
+            rows = np.concatenate([self._odd, rows])
+        even = len(rows) - len(rows) % 2
+        self._odd = rows[even:].copy() if even < len(rows) else None
+        return halve(rows[:even])
+
+    def rest(self) -> Float32Array | None:
+        """Halve the row that has no partner; None if there is none."""
+        return None if self._odd is None else halve(self._odd)
+
+
 def _halve_axis(values: Float32Array, axis: int) -> Float32Array:
     even = values[(slice(None),) * axis + (slice(0, None, 2),)]
     odd = values[(slice(None),) * axis + (slice(1, None, 2),)]

@@ -43,7 +43,7 @@ def read_raw(root: str, path: str) -> RawVolume:
         geometry=geometry_of(group, about, "raw"),
         value_unit=str(about["value_unit"]),
         suv_factor=_values(group, "suv_factor", path) if "suv_factor" in group else None,
-        attributes=_attributes(about),
+        attributes=attributes_of(about),
         frames=frames_of(about),
         part=part_of(about),
     )
@@ -64,7 +64,7 @@ def read_image(root: str, path: str, zone: str = "standard") -> ImageVolume:
     """Read a volume of the standard or parametric zone; errors as in `read_raw`."""
     group = stores.open_group(root, path)
     about = description(group, path, zone)
-    attributes = _attributes(about)
+    attributes = attributes_of(about)
     attributes.pop("levels", None)
     return ImageVolume(
         values=_values(group, "0", path),
@@ -81,7 +81,7 @@ def read_mask(root: str, path: str) -> MaskVolume:
     return MaskVolume(
         labels=_values(group, "labels", path),
         geometry=geometry_of(group, about, "mask"),
-        attributes=_attributes(about),
+        attributes=attributes_of(about),
     )
 
 
@@ -123,7 +123,8 @@ def geometry_of(group: zarr.Group, about: dict[str, object], zone: str) -> Geome
     return Geometry(cast("tuple[int, int, int]", shape), np.asarray(about["affine_lps"], float))
 
 
-def _attributes(about: dict[str, object]) -> Attributes:
+def attributes_of(about: dict[str, object]) -> Attributes:
+    """Attributes of a volume that its maker gave it."""
     return dict(cast("Attributes", about["attributes"]))
 
 
@@ -145,6 +146,11 @@ def open_array(group: zarr.Group, name: str, path: str) -> zarr.Array:
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(name, path, error) from error
     return array
+
+
+def read_line(group: zarr.Group, name: str, path: str) -> FloatArray:
+    """Values of a small float64 array of a volume; errors as in `read_raw`."""
+    return np.asarray(_values(group, name, path), dtype=np.float64)
 
 
 def _values(group: zarr.Group, name: str, path: str) -> NDArray[Any]:

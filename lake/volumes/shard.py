@@ -107,43 +107,70 @@ def sharding_codec(
     return {"name": "sharding_indexed", "configuration": settings}
 
 
-def encode(
-    values: NDArray[Any], chunk_shape: tuple[int, ...], compressor: Compressor
-) -> Iterator[Piece]:
-    """Encode an array as a shard with its index at the start.
+class Encoder:
+    """Encodes an array as a shard with its index at the start, a row of chunks at a time.
 
     Parameters
     ----------
-    values : ndarray
-        Any number of dims; little-endian bytes are written.
-    chunk_shape : tuple of int
-        Inner chunks; those at the ends are filled up with zeros.
+    shape, chunk_shape : tuple of int
+        Of the array and of the inner chunks; those at the ends are filled up with zeros.
     compressor : Compressor
         Of the chunks.
-
-    Yields
-    ------
-    Piece
-        The chunks one after the other, made as they are asked for: they may lie in memory that was
-        used before, and a shard is never in memory as a whole. A chunk of zeros only has no bytes.
-        Last, for offset 0, the index (offset and length of every chunk, uint64, little-endian) and
-        its CRC-32C.
 
     References
     ----------
     Zarr enhancement proposal 2, "sharding codec".
     """
-    n_chunks = math.prod(-(-n // c) for n, c in zip(values.shape, chunk_shape, strict=True))
-    index = np.full((n_chunks, 2), EMPTY, dtype="<u8")
-    offset = index.nbytes + 4
-    for place, chunk in zip(index, _chunks(little_endian(values), chunk_shape), strict=True):
-        packed = compressor.compress(chunk)
-        if packed:
-            place[:] = offset, len(packed)
-            yield offset, packed
-            offset += len(packed)
-    table = index.tobytes()
-    yield 0, table + int(google_crc32c.value(table)).to_bytes(4, "little")
+
+    def __init__(
+        self, shape: tuple[int, ...], chunk_shape: tuple[int, ...], compressor: Compressor
+    ) -> None:
+        n_chunks = math.prod(-(-n // c) for n, c in zip(shape, chunk_shape, strict=True))
+        self._index = np.full((n_chunks, 2), EMPTY, dtype="<u8")
+        self._offset = self._index.nbytes + 4
+        self._done = 0
+        self._chunk_shape, self._compressor = chunk_shape, compressor
+
+    def rows(self, values: NDArray[Any]) -> Iterator[Piece]:
+        """Encode the next chunks along the first dim: as many whole ones as `values` hold.
+
+        Only the last rows of the array may be fewer than a chunk has.
+
+        Yields
+        ------
+        Piece
+            The chunks one after the other, made as they are asked for: they may lie in memory that
+            was used before. A chunk of zeros only has no bytes.
+        """
+        for chunk in _chunks(little_endian(values), self._chunk_shape):
+            packed = self._compressor.compress(chunk)
+            if packed:
+                self._index[self._done] = self._offset, len(packed)
+                yield self._offset, packed
+                self._offset += len(packed)
+            self._done += 1
+
+    def index(self) -> Piece:
+        """Offset and length of every chunk (uint64, little-endian) with CRC-32C, for offset 0.
+
+        Raises
+        ------
+        ValueError
+            If rows are missing.
+        """
+        if self._done != len(self._index):
+            raise ValueError(f"shard: {len(self._index)} chunks expected, {self._done} written")
+        table = self._index.tobytes()
+        return 0, table + int(google_crc32c.value(table)).to_bytes(4, "little")
+
+
+def encode(
+    values: NDArray[Any], chunk_shape: tuple[int, ...], compressor: Compressor
+) -> Iterator[Piece]:
+    """Encode an array that is in memory, as `Encoder` does: its chunks, then the index."""
+    encoder = Encoder(values.shape, chunk_shape, compressor)
+    yield from encoder.rows(values)
+    yield encoder.index()
 
 
 def _chunks(values: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:

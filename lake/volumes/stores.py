@@ -72,15 +72,38 @@ def publish(root: str, path: str, fill: Callable[[GroupWriter], None]) -> None:
     StorageError
         If the volume cannot be written.
     """
+    with unfinished(root, path) as temporary:
+        fill(GroupWriter(temporary))
+        move_in(temporary, root, path)
+
+
+@contextlib.contextmanager
+def unfinished(root: str, path: str) -> Iterator[Path]:
+    """Folder to write a volume in; what is still there at the end is removed.
+
+    Parameters
+    ----------
+    root, path : str
+        Where the volume will lie; of one that gets its name at the end, any name in its folder.
+
+    Raises
+    ------
+    StorageError
+        If the volume cannot be written.
+    """
     target = local_root(root) / path
     temporary = target.with_name(f"{target.name}{UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}")
     with _storage_errors(path):
         temporary.mkdir(parents=True)
         try:
-            fill(GroupWriter(temporary))
-            _move(temporary, target)
+            yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def move_in(temporary: Path, root: str, path: str) -> None:
+    """Let a finished volume appear at its place, unless another process was first."""
+    _move(temporary, local_root(root) / path)
 
 
 def touch(root: str, path: str) -> None:

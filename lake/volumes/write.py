@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lake.volumes import layout, pyramid, shard, stores
+from lake.volumes import layout, shard, stores
 from lake.volumes.frames import frame_times, frames_attributes
 from lake.volumes.group import GroupWriter
 from lake.volumes.identity import array_digest, plain, volume_id
 from lake.volumes.read import is_intact
 from schemas.geometry import Geometry
 from schemas.records import Row
-from schemas.volume import WHOLE, FrameAxis, ImageVolume, MaskVolume, Part, RawVolume
+from schemas.volume import WHOLE, FrameAxis, MaskVolume, Part, RawVolume
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """All that must be known of a volume before it can be named, written and described."""
 
     zone: str
@@ -54,6 +54,21 @@ class _Plan:
             **self._of_several(),
             "attributes": plain(self.attributes),
         }
+
+    def name_and_path(self) -> tuple[str, str]:
+        """Name of the volume, and its path in the root of the volumes."""
+        name = volume_id(self.content_blake3, self.metadata)
+        return name, layout.relative_path(self.zone, self.series_uid, name)
+
+    def described(self, name: str) -> dict[str, object]:
+        """Attributes of the group."""
+        about = {
+            **self.metadata,
+            "volume_id": name,
+            "content_blake3": self.content_blake3,
+            "code_version": _code_version(),
+        }
+        return {"tracerlake": about}
 
     def _of_several(self) -> dict[str, object]:
         # only where there is something to say: names of all other volumes stay what they were
@@ -92,7 +107,7 @@ def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
     lines = (volume.rescale_slope, volume.rescale_intercept, volume.suv_factor)
     ends = _plane_ends(volume.stored)
     compressor = shard.fast_compressor(volume.stored.dtype, float(ends[1].max() - ends[0].min()))
-    plan = _Plan(
+    plan = Plan(
         zone="raw",
         series_uid=series_uid,
         geometry=volume.geometry,
@@ -120,116 +135,6 @@ def write_raw(volumes_root: str, series_uid: str, volume: RawVolume) -> Row:
     return _store(volumes_root, plan, fill)
 
 
-def write_standard(
-    root: str,
-    series_uid: str,
-    volume: ImageVolume,
-    *,
-    profile_id: str,
-    profile_digest: str,
-    parent_volume_id: str,
-    part: Part = WHOLE,
-    levels: int = 3,
-) -> Row:
-    """Store a quantified volume on the standard grid, as OME-Zarr 0.5 with `levels` resolutions.
-
-    Parameters
-    ----------
-    root, series_uid : str
-        As in `write_raw`.
-    volume : ImageVolume
-        (z, y, x) float32.
-    profile_id, profile_digest : str
-        Profile that made the volume.
-    parent_volume_id : str
-        Volume it was made from.
-    part : Part
-        Which of the volumes of its series that is.
-    levels : int
-        Resolutions, each half of the one before (block means).
-
-    Returns
-    -------
-    Row
-        As `write_raw`.
-
-    References
-    ----------
-    OME-Zarr 0.5, https://ngff.openmicroscopy.org/0.5/
-    """
-    made_by = (profile_id, profile_digest, parent_volume_id)
-    return _store_image(root, "standard", series_uid, volume, made_by, levels, part=part)
-
-
-def write_parametric(
-    root: str,
-    series_uid: str,
-    volume: ImageVolume,
-    *,
-    parameter_name: str,
-    profile_id: str,
-    profile_digest: str,
-    parent_volume_id: str,
-    part: Part = WHOLE,
-    levels: int = 3,
-) -> Row:
-    """Store the values of one parameter of a kinetic model, as `write_standard` stores an image.
-
-    Parameters
-    ----------
-    parameter_name : str
-        Such as ``ki``; part of the volume's name.
-    volume : ImageVolume
-        (z, y, x) float32; NaN where the model has no solution.
-    """
-    made_by = (profile_id, profile_digest, parent_volume_id)
-    return _store_image(
-        root, "parametric", series_uid, volume, made_by, levels,
-        part=part, parameter_name=parameter_name,
-    )  # fmt: skip
-
-
-def _store_image(
-    root: str,
-    zone: str,
-    series_uid: str,
-    volume: ImageVolume,
-    made_by: tuple[str, str, str],
-    levels: int,
-    *,
-    part: Part,
-    parameter_name: str | None = None,
-) -> Row:
-    """Store a float32 volume with its resolutions; `made_by`: profile, its digest, parent."""
-    values = np.asarray(volume.values, dtype=np.float32)
-    profile_id, profile_digest, parent_volume_id = made_by
-    plan = _Plan(
-        zone=zone,
-        series_uid=series_uid,
-        geometry=volume.geometry,
-        value_unit=volume.value_unit,
-        dtype="float32",
-        content_blake3=array_digest(values),
-        value_range=_finite_range(values),
-        attributes={**volume.attributes, "levels": levels},
-        profile_id=profile_id,
-        profile_digest=profile_digest,
-        parent_volume_id=parent_volume_id,
-        part=part,
-        parameter_name=parameter_name,
-    )
-
-    def fill(group: GroupWriter) -> dict[str, object]:
-        layout.add_coordinates(group, volume.geometry)
-        level = values
-        for number in range(levels):
-            layout.add_volume_array(group, str(number), level, {"units": volume.value_unit})
-            level = pyramid.halve(level) if number < levels - 1 else level
-        return {"ome": pyramid.ome_attributes(volume.geometry, levels)}
-
-    return _store(root, plan, fill)
-
-
 def write_mask(
     root: str,
     series_uid: str,
@@ -243,7 +148,7 @@ def write_mask(
 
     Parameters are those of `write_standard`; all but the first three may be None.
     """
-    plan = _Plan(
+    plan = Plan(
         zone="mask",
         series_uid=series_uid,
         geometry=volume.geometry,
@@ -265,22 +170,12 @@ def write_mask(
     return _store(root, plan, fill)
 
 
-def _store(root: str, plan: _Plan, fill: Callable[[GroupWriter], dict[str, object]]) -> Row:
+def _store(root: str, plan: Plan, fill: Callable[[GroupWriter], dict[str, object]]) -> Row:
     """Write a volume unless it is there; `fill` adds its arrays and returns further attributes."""
-    metadata = plan.metadata
-    name = volume_id(plan.content_blake3, metadata)
-    path = layout.relative_path(plan.zone, plan.series_uid, name)
-    described = {
-        "tracerlake": {
-            **metadata,
-            "volume_id": name,
-            "content_blake3": plan.content_blake3,
-            "code_version": _code_version(),
-        }
-    }
+    name, path = plan.name_and_path()
 
     def fill_described(group: GroupWriter) -> None:
-        group.finish(fill(group) | described)
+        group.finish(fill(group) | plan.described(name))
 
     # What is there already was written by another worker, or by an earlier run that perhaps died.
     if is_intact(root, path, plan.content_blake3):
@@ -288,10 +183,11 @@ def _store(root: str, plan: _Plan, fill: Callable[[GroupWriter], dict[str, objec
     else:
         stores.discard(root, path)
         stores.publish(root, path, fill_described)
-    return _row(plan, name, path, stores.stored_bytes(root, path))
+    return volume_row(plan, name, path, stores.stored_bytes(root, path))
 
 
-def _row(plan: _Plan, name: str, path: str, size: int) -> Row:
+def volume_row(plan: Plan, name: str, path: str, size: int) -> Row:
+    """Row of table `volumes`, without ``input_digest`` and ``run_id``."""
     shape, spacing = plan.geometry.shape, plan.geometry.spacing
     return {
         "volume_id": name,
@@ -328,7 +224,7 @@ def _rescaled_range(volume: RawVolume, ends: NDArray[np.float64]) -> tuple[float
     ends = ends * volume.rescale_slope.ravel() + volume.rescale_intercept.ravel()
     if np.isfinite(ends).all():  # slopes may be negative
         return float(ends.min()), float(ends.max())
-    return _finite_range(volume.values())
+    return finite_range(volume.values())
 
 
 def _add_frame_times(group: GroupWriter, frames: FrameAxis | None) -> None:
@@ -352,7 +248,8 @@ def _frame_columns(frames: FrameAxis | None) -> Row:
     }
 
 
-def _finite_range(values: NDArray[Any]) -> tuple[float, float]:
+def finite_range(values: NDArray[Any]) -> tuple[float, float]:
+    """Smallest and largest finite value; NaN where there is none."""
     finite = values if np.isfinite(values.sum(dtype=np.float64)) else values[np.isfinite(values)]
     if finite.size == 0:
         return float("nan"), float("nan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -19,16 +20,16 @@ _ALIGNED_VOXELS = 0.02
 def grid_for(geometry: Geometry, profile: StandardProfile) -> Geometry:
     """Lay the canonical grid of a profile over a volume.
 
-    x runs to the patient's left, y to posterior, z to superior. The centres of the two grids
-    coincide and the new one covers the old: ``ceil(n s / s')`` voxels along each axis. An oblique
-    volume is covered by the box around its corners.
+    x runs to the patient's left, y to posterior, z to superior. The new grid covers the extent of
+    the old: ``ceil(n s / s')`` voxels along each axis; where it lies says the profile's
+    `alignment`. An oblique volume is covered by the box around its corners.
 
     Parameters
     ----------
     geometry : Geometry
         Any orientation.
     profile : StandardProfile
-        Gives the spacing.
+        Gives spacing and alignment.
 
     Examples
     --------
@@ -38,16 +39,30 @@ def grid_for(geometry: Geometry, profile: StandardProfile) -> Geometry:
 
     References
     ----------
-    IBSI reference manual, section 2.4 (interpolation: align by centre).
+    IBSI reference manual, section 2.4 (interpolation: align grid centres, align grid origins).
     """
+    linear = geometry.affine[:3, :3]
     counts = np.array(geometry.shape[::-1], dtype=np.float64)
-    spacing = np.array(profile.spacing_mm[::-1], dtype=np.float64)
-    extent = np.abs(geometry.affine[:3, :3]) @ counts
-    shape = [max(1, math.ceil(n - _ROUNDING_VOXELS)) for n in extent / spacing]
+    spacing = _spacing_xyz(linear, profile)
+    extent = np.abs(linear) @ counts
+    shape = np.array([max(1, math.ceil(n - _ROUNDING_VOXELS)) for n in extent / spacing])
     centre = geometry.to_lps((counts - 1) / 2)
+    first = {
+        "centre": centre - spacing * (shape - 1) / 2,
+        "first_voxel": centre - extent / 2 + np.abs(linear).sum(axis=1) / 2,
+        "corner": centre - extent / 2 + spacing / 2,
+    }
     affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = centre - spacing * (np.array(shape) - 1) / 2
-    return Geometry((shape[2], shape[1], shape[0]), affine)
+    affine[:3, 3] = first[profile.alignment]
+    x, y, z = (int(n) for n in shape)
+    return Geometry((z, y, x), affine)
+
+
+def _spacing_xyz(linear: FloatArray, profile: StandardProfile) -> FloatArray:
+    """Voxel size (x, y, z); as acquired where the profile gives none."""
+    if profile.spacing_mm is not None:
+        return np.array(profile.spacing_mm[::-1], dtype=np.float64)
+    return np.asarray(np.linalg.norm(linear, axis=1))
 
 
 def crop_grid(geometry: Geometry, box: tuple[slice, slice, slice]) -> Geometry:
@@ -57,6 +72,19 @@ def crop_grid(geometry: Geometry, box: tuple[slice, slice, slice]) -> Geometry:
     affine[:3, 3] = geometry.to_lps(starts)
     z, y, x = (s.stop - s.start for s in box)
     return Geometry((z, y, x), affine)
+
+
+def image_of(part: Geometry, to_geometry: Geometry) -> tuple[slice, slice, slice] | None:
+    """Box of another grid that holds the voxels of `part`; None if they do not meet."""
+    ends = [(-0.5, n - 0.5) for n in part.shape[::-1]]
+    corners = to_geometry.to_index(part.to_lps(np.array(list(itertools.product(*ends)))))
+    low = np.floor(corners.min(axis=0)).astype(int)
+    high = np.ceil(corners.max(axis=0)).astype(int) + 1
+    low, high = np.maximum(low, 0), np.minimum(high, to_geometry.shape[::-1])
+    if (high <= low).any():
+        return None
+    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return z, y, x
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import BSpline
 from scipy.ndimage import spline_filter1d
 from scipy.optimize import brentq
 from scipy.special import erf
@@ -20,6 +21,8 @@ from schemas.geometry import FloatArray
 Indices = NDArray[np.int_]
 
 FWHM_PER_SIGMA: Final = 2.0 * math.sqrt(2.0 * math.log(2.0))
+#: Nearest, linear and B-splines of degree 2 to 5.
+ORDERS: Final = range(6)
 
 
 def gaussian_weights(sigma: float) -> FloatArray:
@@ -80,14 +83,23 @@ def interpolation_matrix(positions: FloatArray, n: int, order: int) -> FloatArra
     ----------
     positions : ndarray, float64
         Indices; those beyond the first or last voxel get its value.
-    order : {0, 1, 3}
-        Nearest, linear, cubic B-spline (interpolating, mirrored at the edges).
+    order : {0, 1, 2, 3, 4, 5}
+        Nearest, linear, or interpolating B-spline of that degree, mirrored at the edges.
 
     Examples
     --------
     >>> interpolation_matrix(np.array([0.25]), 2, 1)
     array([[0.75, 0.25]])
+    >>> parabola = np.arange(41.0) ** 2
+    >>> np.round(interpolation_matrix(np.array([20.5]), 41, 3) @ parabola, 3)  # 20.5 squared
+    array([420.25])
+
+    References
+    ----------
+    Unser, Splines: a perfect fit for signal and image processing, IEEE SPM 16(6):22 (1999).
     """
+    if order not in ORDERS:
+        raise ValueError(f"interpolation order: expected 0 to 5, got {order}")
     p = np.clip(positions, 0.0, n - 1.0)
     near = np.round(p)
     p = np.where(np.abs(p - near) < 1e-9, near, p)  # keeps equal grids exactly equal
@@ -96,21 +108,21 @@ def interpolation_matrix(positions: FloatArray, n: int, order: int) -> FloatArra
     if order == 0:
         matrix[rows, np.minimum(np.floor(p + 0.5), n - 1).astype(int)] = 1.0
         return matrix
-    low = np.floor(p).astype(int)
-    t = p - low
-    if order == 1:
-        np.add.at(matrix, (rows, low), 1.0 - t)
-        np.add.at(matrix, (rows, np.minimum(low + 1, n - 1)), t)
+    centre = np.floor(p) if order % 2 else np.floor(p + 0.5)
+    for shift in range(-((order - 1) // 2) - (order % 2 == 0), order // 2 + 1 + (order % 2)):
+        knot = centre + shift
+        np.add.at(matrix, (rows, _mirror(knot.astype(int), n)), _b_spline(p - knot, order))
+    if n == 1 or order == 1:
         return matrix
-    if order != 3:
-        raise ValueError(f"interpolation order: expected 0, 1 or 3, got {order}")
-    taps = ((1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3)
-    for shift, tap in zip((-1, 0, 1, 2), taps, strict=True):
-        np.add.at(matrix, (rows, _mirror(low + shift, n)), tap / 6.0)
-    if n == 1:
-        return matrix
-    prefilter = spline_filter1d(np.eye(n), order=3, axis=0, mode="mirror", output=np.float64)
+    prefilter = spline_filter1d(np.eye(n), order=order, axis=0, mode="mirror", output=np.float64)
     return np.asarray(matrix @ prefilter, dtype=np.float64)
+
+
+def _b_spline(x: FloatArray, order: int) -> FloatArray:
+    """Evaluate the centred B-spline of degree `order`."""
+    knots = np.arange(order + 2) - (order + 1) / 2
+    found = BSpline.basis_element(knots, extrapolate=False)(x)
+    return np.nan_to_num(np.asarray(found, dtype=np.float64))
 
 
 def _mirror(index: Indices, n: int) -> Indices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from schemas.profiles import (
     FeatureProfile,
     StandardProfile,
     load_profile,
+    merged,
+    profiles_in,
 )
 
 
@@ -23,7 +26,10 @@ def test_every_parameter_is_in_the_digest() -> None:
     digests = {PET_4MM.digest(), CT_4MM.digest()}
     changes: list[dict[str, object]] = [
         {"spacing_mm": (4.0, 4.0, 3.9)}, {"interpolation_order": 3}, {"anti_alias": False},
-        {"resolution_fwhm_mm": (5.0, 5.0, 5.0)}, {"fill_value": -1.0}, {"on_pet_grid": True},
+        {"resolution_fwhm_mm": (5.0, 5.0, 5.0)}, {"fill_value": -1.0}, {"grid": "ct"},
+        {"alignment": "corner"}, {"target": "EARL1"}, {"target": 7.0}, {"unmatched": "keep"},
+        {"resolution_sources": ("measured",)}, {"mask_order": 0}, {"mask_threshold": 0.4},
+        {"normalisation": "ratio", "reference_roi": "liver"}, {"correct_calibration": True},
         {"profile_id": "other/1"},
     ]  # fmt: skip
     digests |= {replace(PET_4MM, **change).digest() for change in changes}  # type: ignore[arg-type]
@@ -60,8 +66,8 @@ def test_feature_profile_from_toml() -> None:
     resegment_min = 0
     families = ["uptake", "glcm"]
     """
-    with pytest.raises(InvalidInputError, match="resegment_max"):
-        load_profile(text)
+    with pytest.raises(InvalidInputError, match="bin_count"):
+        load_profile(text.replace("bin_count = 32", ""))
     found = load_profile(text + "resegment_max = 30")
     assert isinstance(found, FeatureProfile)
     assert (found.resegment_max, found.families) == (30.0, ("uptake", "glcm"))
@@ -79,19 +85,52 @@ GOOD = 'kind = "standard"\nprofile_id = "a/1"\nmodality = "PT"\nspacing_mm = [4,
         (GOOD + "colour = 1", "unknown profile keys \\['colour'\\]"),
         (GOOD + 'anti_alias = "yes"', "anti_alias"),
         (GOOD + "anti_alias = 1", "anti_alias"),
-        (GOOD + "interpolation_order = 2", "interpolation order"),
+        (GOOD + "interpolation_order = 6", "interpolation order"),
         (GOOD + "fill_value = true", "fill_value"),
         (GOOD + "resolution_fwhm_mm = [-1, 1, 1]", "FWHM"),
         (GOOD.replace("[4, 4, 4]", "[4, 4]"), "spacing_mm"),
         (GOOD.replace("[4, 4, 4]", "[4, 4, 0]"), "spacing"),
         (GOOD.replace("[4, 4, 4]", "4"), "spacing_mm"),
-        (GOOD.replace('"PT"', '"MR"'), "modality"),
+        (GOOD.replace('"PT"', '"US"'), "modality"),
         ('kind = "standard"\nmodality = "PT"', "missing"),
+        (GOOD + 'grid = "emission"', "grid ct or own"),
+        (GOOD + 'target = "EARL3"', "target"),
+        (GOOD + "target = 0", "target FWHM"),
+        (GOOD + "target = 6\nresolution_fwhm_mm = [1, 1, 1]", "not both"),
+        (GOOD.replace('"PT"', '"CT"') + "target = 6", "PT only"),
+        (GOOD + 'resolution_sources = ["guessed"]', "resolution sources"),
+        (GOOD + 'unmatched = "perhaps"', "unmatched"),
+        (GOOD + "mask_threshold = 0", "mask threshold"),
+        (GOOD + 'normalisation = "ratio"', "reference_roi"),
+        (GOOD + 'reference_roi = "liver"', "reference_roi"),
+        (GOOD + 'normalisation = "white-stripe"', "MR only"),
     ],
 )
 def test_mistakes_are_named(text: str, complaint: str) -> None:
     with pytest.raises(InvalidInputError, match=complaint):
         load_profile(text)
+
+
+def test_target_is_a_name_or_a_width() -> None:
+    targets = [load_profile(GOOD + f"target = {t}") for t in ('"EARL2"', "7", "6.5")]
+    assert [t.target for t in targets if isinstance(t, StandardProfile)] == ["EARL2", 7.0, 6.5]
+
+
+def test_profiles_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "b.toml").write_text(GOOD)
+    (tmp_path / "notes.txt").write_text("no profile")
+    own = profiles_in(tmp_path)
+    assert list(own) == ["a/1"]
+    assert list(merged(STANDARD_PROFILES, own)) == [*STANDARD_PROFILES, "a/1"]
+    (tmp_path / "a.toml").write_text(GOOD + "fill_value = 1")
+    with pytest.raises(InvalidInputError, match="b.toml: there are two profiles 'a/1'"):
+        profiles_in(tmp_path)
+    (tmp_path / "a.toml").write_text(GOOD.replace("a/1", "pet-4mm/1") + "fill_value = 1")
+    with pytest.raises(InvalidInputError, match="'pet-4mm/1' comes with tracerlake"):
+        merged(STANDARD_PROFILES, profiles_in(tmp_path))
+    (tmp_path / "c.toml").write_text("colour = 1")
+    with pytest.raises(InvalidInputError, match="c.toml: profile kind"):
+        profiles_in(tmp_path)
 
 
 @pytest.mark.parametrize(

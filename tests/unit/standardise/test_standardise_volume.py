@@ -53,6 +53,32 @@ def test_grid_aligns_centres_and_covers() -> None:
     assert np.array_equal(np.diag(new.affine), [4, 4, 4, 1])
 
 
+@pytest.mark.parametrize(
+    ("alignment", "first_z", "first_x"),
+    # 10 slices of 3 mm from z = 100: 98.5 to 128.5; 8 columns of 5 mm from x = 100: 97.5 to 137.5
+    [("centre", 99.5, 99.5), ("first_voxel", 100.0, 100.0), ("corner", 100.5, 99.5)],
+)
+def test_where_the_grid_lies(alignment: str, first_z: float, first_x: float) -> None:
+    old = grid((10, 8, 8), (3.0, 5.0, 5.0), origin=100.0)
+    wanted = replace(PET_4MM, profile_id="t/1", alignment=alignment)  # type: ignore[arg-type]
+    new = grid_for(old, wanted)
+    assert new.shape == (8, 10, 10)
+    assert new.affine[2, 3] == pytest.approx(first_z)
+    assert new.affine[0, 3] == pytest.approx(first_x)
+    turned = Geometry(old.shape, old.affine @ np.diag([1.0, 1.0, -1.0, 1.0]))
+    turned = Geometry(old.shape, turned.affine + np.outer([0, 0, 27, 0], [0, 0, 0, 1]))
+    assert grid_for(turned, wanted).digest() == new.digest()
+
+
+def test_voxels_as_acquired() -> None:
+    """A coronal volume keeps its voxels, named by the axes of the patient."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[2.0, 0, 0], [0, 0, 5.0], [0, -3.0, 0]])
+    new = grid_for(Geometry((6, 7, 8), affine), StandardProfile("t/1", "PT"))
+    assert new.shape == (7, 6, 8)
+    assert new.spacing == pytest.approx((3.0, 5.0, 2.0))
+
+
 def test_grid_of_an_oblique_volume_covers_every_corner() -> None:
     angle = np.radians(20)
     rotation = np.array(
@@ -228,7 +254,7 @@ def test_coronal_slices_come_out_axial() -> None:
     assert np.allclose(out.values, values.transpose(1, 0, 2)[::-1], atol=1e-6)
 
 
-@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
 def test_parallel_path_agrees_with_scipy(order: int) -> None:
     values = np.random.default_rng(3).random((12, 14, 16)).astype(np.float32)
     old = grid((12, 14, 16), (3.0, 4.0, 5.0))
@@ -308,12 +334,12 @@ def test_rotated_grids_are_not_parallel() -> None:
 
 def test_matrix_rows_sum_to_one() -> None:
     p = np.linspace(-3, 12, 50)
-    for order in (0, 1, 3):
+    for order in range(6):
         assert np.allclose(interpolation_matrix(p, 10, order).sum(axis=1), 1.0)
         assert np.allclose(interpolation_matrix(p, 1, order), 1.0)
     assert np.allclose(smoothing_matrix(5, 2.0).sum(axis=1), 1.0)
     with pytest.raises(ValueError, match="order"):
-        interpolation_matrix(p, 10, 2)
+        interpolation_matrix(p, 10, 6)
 
 
 def test_whole_body_pet_takes_little_time() -> None:
