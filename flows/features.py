@@ -15,10 +15,11 @@ import lake
 from flows.cluster import Done, open_cluster
 from flows.derive import done_digests, done_in_batches, input_digest, profile_named
 from flows.opaque import opaque
+from flows.profiles import feature_profiles
 from flows.runs import RunLog, author, run_record
 from flows.work.features import FeatureJob, MeasuredVolume, RoiSource, measure
 from schemas.geometry import FloatArray
-from schemas.profiles import FEATURE_PROFILES, FeatureProfile
+from schemas.profiles import FeatureProfile
 from schemas.records import Row
 from tasks.findings.row import finding_row
 
@@ -26,7 +27,7 @@ _ALGORITHM: Final = "features/1"
 
 _IMAGES: Final = """
 SELECT s.series_instance_uid, s.study_instance_uid, s.patient_key, s.centre, s.modality,
-       s.frame_of_reference_uid, v.volume_id, v.volume_path, v.value_unit
+       s.frame_of_reference_uid, v.volume_id, v.volume_path, v.value_unit, v.profile_id
 FROM volumes v JOIN series s USING (series_instance_uid)
 WHERE v.zone = 'standard' AND s.modality IN ('PT', 'NM') AND s.series_kind = 'image'
 ORDER BY v.volume_id
@@ -57,6 +58,8 @@ def extract_features(
 ) -> dict[str, int]:
     """Measure every ROI on every standard PET and SPECT volume; only what is missing or changed.
 
+    Of a series with several standard profiles, each of its volumes is measured.
+
     ROIs are those drawn on the series (RTSTRUCT, SEG); a series without any is segmented by the
     profile's SUV threshold, where it has SUV.
 
@@ -65,7 +68,7 @@ def extract_features(
     location : str
         The lake.
     profile : str
-        Name in `schemas.profiles.FEATURE_PROFILES`, for volumes in SUV.
+        Name of a feature profile, for volumes in SUV.
     profile_without_suv : str
         The same for counts and Bq/ml, where a bin width in SUV has no meaning.
 
@@ -79,8 +82,9 @@ def extract_features(
         lake.open(location) as lk,
         run_record(lk, "extract_features", parameters, prefect_id=str(flow_run.id)) as log,
     ):
-        chosen = profile_named(FEATURE_PROFILES, profile, "feature")
-        other = profile_named(FEATURE_PROFILES, profile_without_suv, "feature")
+        known = feature_profiles(lk)
+        chosen = profile_named(known, profile, "feature")
+        other = profile_named(known, profile_without_suv, "feature")
         jobs = missing_jobs(lk, chosen, other)
         get_run_logger().info("%d volumes to measure", len(jobs))
         if not jobs:
@@ -99,7 +103,7 @@ def missing_jobs(
     done = done_digests(lk, "rois")
     drawn = _drawn_rois(lk)
     jobs = []
-    for uid, study, patient, centre, modality, frame, volume_id, path, unit in lk.sql(
+    for uid, study, patient, centre, modality, frame, volume_id, path, unit, standard in lk.sql(
         _IMAGES
     ).fetchall():
         found = drawn.get(uid) or drawn.get(frame) or []
@@ -111,7 +115,8 @@ def missing_jobs(
         if digest in done:
             continue
         identity: Row = {"patient_key": patient, "centre": centre, "study_instance_uid": study,
-                         "series_instance_uid": uid, "modality": modality}  # fmt: skip
+                         "series_instance_uid": uid, "modality": modality,
+                         "standard_profile": standard}  # fmt: skip
         rois = tuple(source for _, source in found)
         jobs.append(FeatureJob(identity, volume_id, path, rois, profile, digest))
     return jobs

@@ -18,18 +18,48 @@ from schemas.errors import InvalidInputError
 from schemas.records import Row
 from tasks.findings.row import finding_row
 from tasks.harmonise import HarmonisationResult, harmonise_long
+from tasks.harmonise.finding import Finding
+from tasks.harmonise.pooling import PooledImage, pooling_findings
 
 _ALGORITHM: Final = "harmonise/1"
 
 #: Drawn lesions on PET with SUV: numbers that mean the same thing, measured the same way.
 _FEATURES: Final = """
 SELECT f.roi_id, f.feature, f.value, f.centre, f.patient_key, f.series_instance_uid,
-       f.feature_profile
+       f.feature_profile, f.standard_profile
 FROM features f
-WHERE f.feature_profile = $profile AND f.modality = 'PT' AND f.value IS NOT NULL
+WHERE f.feature_profile = $profile AND f.standard_profile = $standard AND f.modality = 'PT' AND f.value IS NOT NULL
   AND f.roi_method IN ('rtstruct', 'seg')
   AND f.roi_id IN (SELECT roi_id FROM features WHERE feature = 'suv_mean')
 ORDER BY f.roi_id, f.feature
+"""
+
+#: The standard profile with the most lesions, where none is named.
+_USUAL: Final = """
+SELECT standard_profile FROM features
+WHERE feature_profile = $profile AND modality = 'PT' AND roi_method IN ('rtstruct', 'seg')
+GROUP BY ALL ORDER BY count(DISTINCT roi_id) DESC, standard_profile LIMIT 1
+"""
+
+#: Where pooled features come from: the best that is known of each device's resolution.
+_POOL: Final = """
+WITH known AS (
+  SELECT scanner_key, reconstruction_key, (fwhm_z_mm + fwhm_y_mm + fwhm_x_mm) / 3 AS fwhm_mm
+  FROM resolution
+  QUALIFY row_number() OVER (
+    PARTITION BY scanner_key, reconstruction_key
+    ORDER BY list_position(['measured', 'given', 'estimated'], resolution_source), resolution_id) = 1
+)
+SELECT s.scanner_key, s.reconstruction_key, m.match_status, k.fwhm_mm
+FROM series s
+LEFT JOIN resolution_matches m
+  ON m.series_instance_uid = s.series_instance_uid AND m.profile_id = $standard
+ AND m.part_index = 1
+LEFT JOIN known k
+  ON k.scanner_key IS NOT DISTINCT FROM s.scanner_key
+ AND k.reconstruction_key IS NOT DISTINCT FROM s.reconstruction_key
+WHERE list_contains($series, s.series_instance_uid)
+ORDER BY s.series_instance_uid
 """
 
 #: What may be preserved as biology; a column is used where every ROI has it and it varies.
@@ -49,6 +79,7 @@ def harmonise(
     location: str,
     *,
     profile: str = "pet-fbs-0.25/1",
+    standard_profile: str | None = None,
     method: str = "combat_parametric",
     covariates: list[str] | None = None,
     reference_batch: str | None = None,
@@ -61,6 +92,8 @@ def harmonise(
         The lake.
     profile : str
         Feature profile whose rows are harmonised; profiles are never mixed.
+    standard_profile : str or None
+        Standard profile of the images they were measured on; None: the one with the most lesions.
     method : str
         A method of `tasks.harmonise.harmonise_long`.
     covariates : list of str or None
@@ -73,13 +106,16 @@ def harmonise(
     dict
         ``n_written`` rows and ``model_id``; None where there was nothing to harmonise.
     """
-    parameters = {"profile": profile, "method": method, "reference_batch": reference_batch,
-                  "covariates": covariates}  # fmt: skip
+    parameters = {"profile": profile, "standard_profile": standard_profile, "method": method,
+                  "reference_batch": reference_batch, "covariates": covariates}  # fmt: skip
     with (
         lake.open(location) as lk,
         run_record(lk, "harmonise", parameters, prefect_id=str(flow_run.id)) as log,
     ):
-        features = lk.sql(_FEATURES, {"profile": profile}).to_arrow_table()
+        standard = standard_profile or _usual_standard(lk, profile)
+        parameters["standard_profile"] = standard
+        chosen = {"profile": profile, "standard": standard}
+        features = lk.sql(_FEATURES, chosen).to_arrow_table()
         table = _covariate_table(lk, features, profile, covariates)
         digest = input_digest(_ALGORITHM, parameters, _content(features), _content(table))
         if _done(lk, digest):
@@ -96,9 +132,21 @@ def harmonise(
             except InvalidInputError as refusal:
                 publish_refusal(opaque(lk), opaque(log), str(refusal))
                 return {"n_written": 0, "model_id": None}
-            publish(opaque(lk), opaque(log), opaque(result), profile, digest)
+            pooled = pooling_findings(_pool(lk, features, standard), standard)
+            publish(opaque(lk), opaque(log), opaque(result), chosen, digest, pooled)
             progress.advance("harmonise")
         return {"n_written": log.counts["n_written"], "model_id": str(result.model_row["model_id"])}
+
+
+def _usual_standard(lk: lake.Lake, profile: str) -> str:
+    row = lk.sql(_USUAL, {"profile": profile}).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def _pool(lk: lake.Lake, features: pa.Table, standard: str) -> list[PooledImage]:
+    series = pa.compute.unique(features["series_instance_uid"]).to_pylist()
+    rows = lk.sql(_POOL, {"series": series, "standard": standard}).fetchall()
+    return [PooledImage((scanner, recon), status, fwhm) for scanner, recon, status, fwhm in rows]
 
 
 def _content(table: pa.Table | None) -> object:
@@ -148,36 +196,42 @@ def _model_of(lk: lake.Lake, digest: str) -> str | None:
 
 @task(name="publish harmonised features", cache_policy=NO_CACHE, persist_result=False)
 def publish(
-    lk: lake.Lake, log: RunLog, result: HarmonisationResult, profile: str, digest: str
+    lk: lake.Lake,
+    log: RunLog,
+    result: HarmonisationResult,
+    of: dict[str, str],
+    digest: str,
+    pooled: list[Finding],
 ) -> None:
     """Commit model, harmonised rows and findings; earlier models of the profile leave the view."""
     rows = result.rows.append_column("run_id", pa.array([log.run_id] * result.rows.num_rows))
-    model = {**result.model_row, "input_digest": digest, "feature_profile": profile,
-             "fitted_on_snapshot": lk.snapshot}  # fmt: skip
+    model = {**result.model_row, "input_digest": digest, "feature_profile": of["profile"],
+             "standard_profile": of["standard"], "fitted_on_snapshot": lk.snapshot}  # fmt: skip
     previous = [
         m for (m,) in lk.sql(
-            "SELECT model_id FROM harmonisation_models WHERE feature_profile = $p", {"p": profile}
+            "SELECT model_id FROM harmonisation_models WHERE feature_profile = $profile "
+            "AND standard_profile = $standard", of
         ).fetchall()
     ]  # fmt: skip
 
     def write(tx: lake.Transaction) -> None:
         tx.delete("features_harmonised", {"model_id": previous})
-        tx.delete("harmonisation_models", {"feature_profile": [profile]})
+        tx.delete("harmonisation_models", {"model_id": previous})
         tx.delete("findings", {"subject_id": previous, "subject_kind": ["model"]})
         tx.insert("harmonisation_models", log.stamp([model]))
         tx.insert("features_harmonised", rows)
-        tx.insert("findings", log.stamp(_findings(result)))
+        tx.insert("findings", log.stamp(_findings(result, pooled)))
 
     lk.commit(write, message=log.message(f"model {result.model_row['model_id']}"), author=author())
     log.count("n_written", rows.num_rows)
 
 
-def _findings(result: HarmonisationResult) -> list[Row]:
+def _findings(result: HarmonisationResult, pooled: list[Finding]) -> list[Row]:
     model_id = str(result.model_row["model_id"])
     return [
         finding_row(rule_id=rule, severity=severity, subject_kind="model",
                     subject_id=model_id, message=message)
-        for rule, severity, message in result.findings
+        for rule, severity, message in (*result.findings, *pooled)
     ]  # fmt: skip
 
 

@@ -165,6 +165,8 @@ class LakeSettings(BaseSettings):
         ``$TRACERLAKE_KEY_DIR``, then ``~/.config/tracerlake/keys/<lake_id>``.
     pseudonyms : PseudonymList or None
         The site's own list of pseudonyms; see `PseudonymList`.
+    standard_profiles : list of str
+        Standard profiles whose volumes every `standardise` makes beside those of its arguments.
     limits, retry, maintenance, protocol
         See `Limits`, `Retry`, `Maintenance` and `ProtocolFiles`.
     sources : dict
@@ -190,6 +192,7 @@ class LakeSettings(BaseSettings):
     centres: dict[str, str] = Field(default_factory=dict)
     key_dir: Path | None = None
     pseudonyms: PseudonymList | None = None
+    standard_profiles: list[str] = Field(default_factory=list)
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
     maintenance: Maintenance = Field(default_factory=Maintenance)

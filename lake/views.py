@@ -65,11 +65,17 @@ ct AS (
 )"""
 
 # Lesions drawn by a person count before thresholds, and only one extraction profile counts:
-# adding up several delineations of one lesion would give volumes that nobody has.
+# adding up several delineations of one lesion would give volumes that nobody has. All patients are
+# measured on one standard, the one with the most series: numbers of two standards do not compare.
 _LESIONS: Final = f"""
+usual_standard AS (
+    SELECT standard_profile FROM features GROUP BY standard_profile
+    ORDER BY count(DISTINCT series_instance_uid) DESC, standard_profile LIMIT 1
+),
 lesion_features AS (
     SELECT f.*
     FROM features f JOIN measured m USING (series_instance_uid)
+    JOIN usual_standard u ON u.standard_profile IS NOT DISTINCT FROM f.standard_profile
     WHERE f.feature IN ('suv_max', 'suv_peak_global', 'mtv_ml', 'tlg_g')
       AND (NOT regexp_matches(
                replace(coalesce(f.roi_label, ''), '_', ' '), '\\b({_REFERENCE})\\b', 'i')
@@ -80,7 +86,7 @@ lesion_features AS (
                  split_part(coalesce(f.roi_method, ''), ' ', 1), f.feature_profile DESC) = 1
 ),
 lesions AS (
-    SELECT series_instance_uid,
+    SELECT series_instance_uid, any_value(standard_profile) AS standard_profile,
            count(DISTINCT roi_id) AS n_lesions,
            max(value) FILTER (feature = 'suv_max') AS suv_max,
            max(value) FILTER (feature = 'suv_peak_global') AS suv_peak,
@@ -134,6 +140,7 @@ SELECT m.patient_key,
        m.modality, m.is_spect, m.n_frames, m.radiopharmaceutical, m.radionuclide,
        m.injected_activity_bq,
        m.uptake_time_s / 60 AS uptake_time_min, m.suv_status, m.suv_reason_code,
+       l.standard_profile,
        coalesce(l.n_lesions, 0) AS n_lesions, l.suv_max, l.suv_peak, l.mtv_ml, l.tlg_g,
        coalesce(c.age_years, m.patient_age_years) AS age_years,
        coalesce(p.sex, m.patient_sex) AS sex,

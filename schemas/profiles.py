@@ -20,6 +20,21 @@ from typing import Any, Final, Literal
 from schemas.errors import InvalidInputError
 from schemas.standard_profile import StandardProfile, parameter_digest, require
 
+__all__ = [
+    "CT_4MM",
+    "FEATURE_PROFILES",
+    "PET_4MM",
+    "PET_FBN_64",
+    "PET_FBS_025",
+    "STANDARD_PROFILES",
+    "FeatureProfile",
+    "Profile",
+    "StandardProfile",
+    "load_profile",
+    "merged",
+    "profiles_in",
+]
+
 Discretisation = Literal["fbs", "fbn"]
 FEATURE_FAMILIES: Final[tuple[str, ...]] = ("uptake", "statistics", "glcm")
 

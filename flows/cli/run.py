@@ -90,8 +90,12 @@ def standardise(
     cluster: ClusterOptions,
     pet_profile: PetProfileName = "pet-4mm/1",
     ct_profile: CtProfileName = "ct-4mm/1",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(help="Further standard profile, made beside; repeatable."),
+    ] = None,
 ) -> None:
-    """Bring raw volumes to the standard grid, in SUV where SUV can be had."""
+    """Bring raw volumes to the standard grid and resolution, in SUV where SUV can be had."""
     require_lake(location)
     with progress_bars():
         from flows.standardise import standardise as flow
@@ -100,6 +104,7 @@ def standardise(
             str(location.resolve()),
             pet_profile=pet_profile,
             ct_profile=ct_profile,
+            profiles=profile,
             dask_address=cluster.dask,
             workers=cluster.workers,
         )
@@ -128,6 +133,9 @@ def features(
 def harmonise(
     location: Location,
     profile: FeatureProfileName = "pet-fbs-0.25/1",
+    standard_profile: Annotated[
+        str | None, typer.Option(help="Standard profile of the images; default the usual one.")
+    ] = None,
     method: Annotated[str, typer.Option(help="Harmonisation method.")] = "combat_parametric",
     covariate: Annotated[
         list[str] | None, typer.Option(help="age_years, sex or stage; repeatable.")
@@ -142,6 +150,7 @@ def harmonise(
         result = flow(
             str(location.resolve()),
             profile=profile,
+            standard_profile=standard_profile,
             method=method,
             covariates=covariate,
             reference_batch=reference,

@@ -128,6 +128,8 @@ LEFT JOIN volumes m ON m.volume_id = r.volume_id
 LEFT JOIN segments g ON g.segmentation_series_uid = r.segmentation_series_uid
   AND g.segment_number = r.segment_number
 WHERE v.zone = 'standard' AND s.modality IN ('PT', 'NM')
+  AND v.profile_id = (SELECT min(o.profile_id) FROM volumes o
+                      WHERE o.zone = 'standard' AND o.series_instance_uid = s.series_instance_uid)
 GROUP BY ALL
 ORDER BY s.centre, s.patient_key, v.volume_id
 LIMIT $limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +94,19 @@ def _masks(
             yield source, "rtstruct", rasterise_contours(source.contours, image.geometry)
         else:
             stored = read_mask(root, source.mask_path)
-            yield source, "seg", mask_to_grid(stored, source.segment_number, image.geometry)
+            order, share = _mask_rule(image)
+            mask = mask_to_grid(
+                stored, source.segment_number, image.geometry, order=order, threshold=share
+            )
+            yield source, "seg", mask
     if not job.rois and image.value_unit == "SUVbw":
         yield from _threshold_masks(job, image)
+
+
+def _mask_rule(image: ImageVolume) -> tuple[int, float]:
+    """Interpolation and threshold of masks that the image's standard profile asks for."""
+    profile = cast("Mapping[str, object]", image.attributes.get("profile", {}))
+    return int(str(profile.get("mask_order", 1))), float(str(profile.get("mask_threshold", 0.5)))
 
 
 def _threshold_masks(

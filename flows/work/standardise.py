@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from lake.volumes import open_raw, write_standard
 from lake.volumes.slabs import RawSlabs
 from schemas.geometry import Geometry
 from schemas.profiles import StandardProfile
 from schemas.records import Row
-from schemas.volume import WHOLE, Part
+from schemas.volume import WHOLE, Attributes, Part
 from tasks.standardise import standardised_blocks
+from tasks.standardise.matching import Match
 from tasks.standardise.source import VoxelSource, quantified_source
 
 
@@ -30,6 +31,8 @@ class StandardiseJob:
         Digest of all of the above.
     part : Part
         Which of the volumes of its series.
+    match : Match or None
+        How its resolution is brought to the profile's target; None without a target.
     """
 
     series_instance_uid: str
@@ -39,13 +42,22 @@ class StandardiseJob:
     like: Geometry | None
     input_digest: str
     part: Part = WHOLE
+    match: Match | None = None
 
 
 def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
     """Standardise and write one volume, a few slices at a time; return its `volumes` row."""
     raw = open_raw(volumes_root, job.volume_path)
     source, unit = quantified_slabs(raw)
-    standard = standardised_blocks(source, unit, raw.attributes, job.profile, like=job.like)
+    attributes = {**raw.attributes, **_about_match(job.match)}
+    standard = standardised_blocks(
+        source,
+        unit,
+        attributes,
+        job.profile,
+        like=job.like,
+        matching_fwhm_mm=None if job.match is None else job.match.filter_fwhm_mm,
+    )
     row = write_standard(
         volumes_root,
         job.series_instance_uid,
@@ -56,6 +68,10 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
         part=job.part,
     )
     return {**row, "input_digest": job.input_digest}
+
+
+def _about_match(match: Match | None) -> Attributes:
+    return {} if match is None else {"resolution_match": asdict(match)}
 
 
 def quantified_slabs(raw: RawSlabs) -> tuple[VoxelSource, str]:

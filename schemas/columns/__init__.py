@@ -14,6 +14,7 @@ from schemas.columns import (
     provenance,
     quantification,
     reported,
+    resolution,
 )
 from schemas.columns.base import ARROW_TYPES, Column
 
@@ -41,6 +42,8 @@ def _registry() -> Mapping[str, Column]:
         protocol.MASS_BALANCE,
         kinetics.KINETICS,
         phantom.PHANTOMS,
+        resolution.RESOLUTION,
+        resolution.MATCHES,
     )
     columns: dict[str, Column] = {}
     for column in (c for group in groups for c in group):

@@ -16,8 +16,10 @@ from tasks.segment.boxes import Box, box_around, corners, sub_grid
 _TIE: Final = 1e-6
 
 
-def mask_to_grid(mask: MaskVolume, label: int, geometry: Geometry) -> NDArray[np.bool_]:
-    """One label of a mask on another grid, by trilinear interpolation and a limit of 0.5.
+def mask_to_grid(
+    mask: MaskVolume, label: int, geometry: Geometry, *, order: int = 1, threshold: float = 0.5
+) -> NDArray[np.bool_]:
+    """One label of a mask on another grid, by interpolation and a limit.
 
     Only the box around the label is interpolated. Outside the mask's grid is background.
 
@@ -29,6 +31,10 @@ def mask_to_grid(mask: MaskVolume, label: int, geometry: Geometry) -> NDArray[np
         Value to take.
     geometry : Geometry
         Grid of the result.
+    order : {0, 1}
+        Nearest neighbour or trilinear interpolation.
+    threshold : float
+        Share from which a voxel belongs to the label.
 
     Returns
     -------
@@ -57,10 +63,10 @@ def mask_to_grid(mask: MaskVolume, label: int, geometry: Geometry) -> NDArray[np
         to_source[:3, :3][::-1, ::-1],
         to_source[:3, 3][::-1] + 1.0,
         target.shape,
-        order=1,
+        order=order,
         mode="constant",
     )
-    result[box] = values >= 0.5 - _TIE
+    result[box] = values >= threshold - _TIE
     return result
 
 

@@ -114,7 +114,7 @@ def interpolation_matrix(positions: FloatArray, n: int, order: int) -> FloatArra
         np.add.at(matrix, (rows, _mirror(knot.astype(int), n)), _b_spline(p - knot, order))
     if n == 1 or order == 1:
         return matrix
-    prefilter = spline_filter1d(np.eye(n), order=order, axis=0, mode="mirror", output=np.float64)
+    prefilter = spline_filter1d(np.eye(n), order=order, axis=0, mode="mirror", output=np.float64)  # type: ignore[call-overload]  # stubs know literal orders only
     return np.asarray(matrix @ prefilter, dtype=np.float64)
 
 

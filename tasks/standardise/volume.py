@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from schemas.geometry import FloatArray, Geometry
@@ -83,6 +85,8 @@ def standardised_blocks(
         **attributes,
         "profile_id": profile.profile_id,
         "profile_digest": profile.digest(),
+        "profile": {"kind": profile.kind, **asdict(profile)},
+        "grid_of": "own" if like is None else profile.grid,
         "smoothing_fwhm_mm": list(fwhm),
         "interpolation_order": profile.interpolation_order,
     }
