@@ -28,7 +28,8 @@ _FEATURES: Final = """
 SELECT f.roi_id, f.feature, f.value, f.centre, f.patient_key, f.series_instance_uid,
        f.feature_profile, f.standard_profile
 FROM features f
-WHERE f.feature_profile = $profile AND f.standard_profile = $standard AND f.modality = 'PT' AND f.value IS NOT NULL
+WHERE f.feature_profile = $profile AND f.standard_profile = $standard
+  AND f.modality = 'PT' AND f.value IS NOT NULL
   AND f.roi_method IN ('rtstruct', 'seg')
   AND f.roi_id IN (SELECT roi_id FROM features WHERE feature = 'suv_mean')
 ORDER BY f.roi_id, f.feature
@@ -48,7 +49,8 @@ WITH known AS (
   FROM resolution
   QUALIFY row_number() OVER (
     PARTITION BY scanner_key, reconstruction_key
-    ORDER BY list_position(['measured', 'given', 'estimated'], resolution_source), resolution_id) = 1
+    ORDER BY list_position(['measured', 'given', 'estimated'], resolution_source),
+             resolution_id) = 1
 )
 SELECT s.scanner_key, s.reconstruction_key, m.match_status, k.fwhm_mm
 FROM series s

@@ -1,4 +1,4 @@
-"""Matches of images to target resolutions, published: rows, findings, and volumes that may not be."""
+"""Matches of images to target resolutions as rows and findings, and volumes that may not be."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def match_rows(plans: Iterable[Planned]) -> tuple[list[Row], list[Row]]:
 
 
 def refused_volumes(lk: lake.Lake, plans: Iterable[Planned]) -> list[str]:
-    """Standard volumes that were made once and may not be any more."""
+    """List standard volumes that were made once and may not be any more."""
     refused = {
         (p.image.series_instance_uid, p.image.part.index, p.profile.profile_id)
         for p in plans

@@ -20,7 +20,7 @@ PROFILE_FOLDER: Final = "profiles"
 
 
 def standard_profiles(lk: Lake) -> dict[str, StandardProfile]:
-    """Standard profiles by name.
+    """Return standard profiles by name.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def standard_profiles(lk: Lake) -> dict[str, StandardProfile]:
 
 
 def feature_profiles(lk: Lake) -> dict[str, FeatureProfile]:
-    """Feature profiles by name; errors as of `standard_profiles`."""
+    """Return feature profiles by name; errors as of `standard_profiles`."""
     found = merged(dict[str, Profile](FEATURE_PROFILES), _own(lk))
     return {name: p for name, p in found.items() if isinstance(p, FeatureProfile)}
 

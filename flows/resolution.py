@@ -1,4 +1,4 @@
-"""What is known of the resolution of each scanner and reconstruction: measured, given, estimated."""
+"""What is known of the resolution of scanners and reconstructions: measured, given, estimated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import lake
 from flows.cluster import ClusterOnDemand
 from flows.derive import done_in_batches, input_digest
 from flows.runs import RunLog, author
-from flows.work.resolution import EstimateJob, estimate_of
+from flows.work.resolution import BandJob, EstimateJob, band_of, estimate_of
 from schemas.profiles import StandardProfile
 from schemas.records import Row
 from tasks.standardise.given import read_given
@@ -48,7 +48,7 @@ def update_resolution(
     if not targeted:
         return
     emission = [i for i in images if i.modality == "PT"]
-    rows = _measured(lk) + _given(lk)
+    rows = _given(lk)
     if any("estimated" in p.resolution_sources for p in targeted):
         rows += _estimated(lk, emission, rows, cluster)
     present = {(i.scanner_key, i.reconstruction_key) for i in emission}
@@ -72,10 +72,6 @@ def _row(device: Device, found: Resolution, inputs: object, n_images: int | None
         "n_images": n_images,
         "phantom_series_uid": found.phantom_series_uid,
     }
-
-
-def _measured(lk: lake.Lake) -> list[Row]:
-    return []
 
 
 def _given(lk: lake.Lake) -> list[Row]:
@@ -119,9 +115,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-def _new_estimates(
-    lk: lake.Lake, jobs: list[EstimateJob], cluster: ClusterOnDemand
-) -> list[Row]:
+def _new_estimates(lk: lake.Lake, jobs: list[EstimateJob], cluster: ClusterOnDemand) -> list[Row]:
     found: dict[Device, list[tuple[str, Widths]]] = defaultdict(list)
     if jobs:
         work = partial(estimate_of, lk.volumes_root)
@@ -165,8 +159,7 @@ def _bands(
     ]  # fmt: skip
     found: list[Row] = []
     if jobs:
-        work = partial(band_of, lk.volumes_root)
-        for batch in done_in_batches(cluster.client, "match to recovery bands", work, jobs):
+        for batch in done_in_batches(cluster.client, "match to recovery bands", band_of, jobs):
             found += [done.result for done in batch if done.result is not None]
     return found
 

@@ -93,9 +93,7 @@ class Targets:
             return unknown(name)
         return match_to_fwhm(resolution, spacing, (widths[0], widths[1], widths[2]), name)
 
-    def _best(
-        self, image: RawImage, profile: StandardProfile
-    ) -> tuple[str, Resolution | None]:
+    def _best(self, image: RawImage, profile: StandardProfile) -> tuple[str, Resolution | None]:
         known = self._resolutions.get((image.scanner_key, image.reconstruction_key), [])
         usable = [(k, r) for k, r in known if r.source in profile.resolution_sources]
         ranked = sorted(usable, key=lambda entry: RESOLUTION_SOURCES.index(entry[1].source))

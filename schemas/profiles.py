@@ -206,9 +206,7 @@ def profiles_in(folder: Traversable) -> dict[str, Profile]:
     return found
 
 
-def merged(
-    profiles: Mapping[str, Profile], own: Mapping[str, Profile]
-) -> dict[str, Profile]:
+def merged(profiles: Mapping[str, Profile], own: Mapping[str, Profile]) -> dict[str, Profile]:
     """Return the shipped profiles and a user's own.
 
     Raises

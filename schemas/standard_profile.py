@@ -134,7 +134,9 @@ class StandardProfile:
         allowed = {"PT": {"own", "ct"}, "CT": {"own", "emission"}, "MR": {"own"}}[self.modality]
         require(self.grid in allowed, name, f"grid {' or '.join(sorted(allowed))}", self.grid)
         known = {"centre", "first_voxel", "corner"}
-        require(self.alignment in known, name, "alignment centre, first_voxel or corner", self.alignment)
+        require(
+            self.alignment in known, name, "alignment centre, first_voxel or corner", self.alignment
+        )
 
     def _check_resolution(self) -> None:
         name, target = self.profile_id, self.target
@@ -143,14 +145,23 @@ class StandardProfile:
         both = target is not None and self.resolution_fwhm_mm is not None
         require(not both, name, "resolution_fwhm_mm or target, not both", (fwhm, target))
         if isinstance(target, str):
-            require(target in NAMED_TARGETS, name, f"target in mm or {', '.join(NAMED_TARGETS)}", target)
+            require(
+                target in NAMED_TARGETS, name, f"target in mm or {', '.join(NAMED_TARGETS)}", target
+            )
         elif target is not None:
             require(math.isfinite(target) and target > 0, name, "a target FWHM in mm > 0", target)
         require(target is None or self.modality == "PT", name, "a target for PT only", target)
         known = set(self.resolution_sources) <= set(RESOLUTION_SOURCES)
         known = known and bool(self.resolution_sources)
-        require(known, name, f"resolution sources of {', '.join(RESOLUTION_SOURCES)}", self.resolution_sources)
-        require(self.unmatched in {"refuse", "keep"}, name, "unmatched refuse or keep", self.unmatched)
+        require(
+            known,
+            name,
+            f"resolution sources of {', '.join(RESOLUTION_SOURCES)}",
+            self.resolution_sources,
+        )
+        require(
+            self.unmatched in {"refuse", "keep"}, name, "unmatched refuse or keep", self.unmatched
+        )
 
     def _check_intensity(self) -> None:
         name, method = self.profile_id, self.normalisation
@@ -158,7 +169,12 @@ class StandardProfile:
         require(method in known, name, f"normalisation of {', '.join(sorted(known))}", method)
         needs_roi = method in {"z-score", "ratio"}
         given = bool(self.reference_roi)
-        require(needs_roi == given, name, "a reference_roi exactly for z-score and ratio", self.reference_roi)
+        require(
+            needs_roi == given,
+            name,
+            "a reference_roi exactly for z-score and ratio",
+            self.reference_roi,
+        )
         mr_only = method != "white-stripe" or self.modality == "MR"
         require(mr_only, name, "white-stripe for MR only", self.modality)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lake.volumes import read_raw
 from schemas.records import Row
+from tasks.standardise.bands import band_of_resolution
 from tasks.standardise.estimate import estimate_resolution
 from tasks.standardise.matching import Widths
 
@@ -19,6 +20,39 @@ class EstimateJob:
     volume_path: str
 
 
+@dataclass(frozen=True)
+class BandJob:
+    """One resolution to bring into the band of one standard.
+
+    Parameters
+    ----------
+    resolution_id, standard : str
+        Key of the row.
+    fwhm_mm, spacing_mm : tuple of float
+        Of the point spread function, and of the voxels of the images.
+    """
+
+    resolution_id: str
+    standard: str
+    fwhm_mm: Widths
+    spacing_mm: Widths
+
+
 def estimate_of(volumes_root: str, job: EstimateJob) -> Widths:
     """FWHM (z, y, x) of the point spread function, estimated from one image."""
     return estimate_resolution(read_raw(volumes_root, job.volume_path).quantified()).fwhm_mm
+
+
+def band_of(job: BandJob) -> Row:
+    """Row of `resolution_bands`."""
+    band = band_of_resolution(job.fwhm_mm, job.spacing_mm, job.standard)
+    return {
+        "resolution_id": job.resolution_id,
+        "match_target": job.standard,
+        "filter_low_mm": band.low_mm,
+        "filter_best_mm": band.best_mm,
+        "filter_high_mm": band.high_mm,
+        **{f"phantom_spacing_{a}_mm": s for a, s in zip("zyx", band.spacing_mm, strict=True)},
+        "limit_status": band.limit_status,
+        "match_detail": band.detail or None,
+    }

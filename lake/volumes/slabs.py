@@ -40,7 +40,7 @@ class RawSlabs:
     _path: str
 
     def stored(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
-        """Stored values of a box (z, y, x slices with start and stop).
+        """Read the stored values of a box (z, y, x slices with start and stop).
 
         Raises
         ------
@@ -87,5 +87,3 @@ def open_raw(root: str, path: str) -> RawSlabs:
         _array=array,
         _path=path,
     )
-
-

@@ -71,7 +71,8 @@ def pooling_findings(images: Iterable[PooledImage], standard_profile: str) -> li
     widths = [image.fwhm_mm for image in pooled if image.fwhm_mm is not None]
     n_unknown = len({image.device for image in pooled if image.fwhm_mm is None})
     if widths and max(widths) > _ALIKE * min(widths):
-        return [(RULE, "fail", f"{what}; it goes from {min(widths):.1f} to {max(widths):.1f} mm")]
+        message = f"{what}; it goes from {min(widths):.1f} to {max(widths):.1f} mm"
+        return [Finding(RULE, "fail", message)]
     if n_unknown:
-        return [(RULE, "warn", f"{what}; that of {n_unknown} of them is not known")]
+        return [Finding(RULE, "warn", f"{what}; that of {n_unknown} of them is not known")]
     return []

@@ -58,7 +58,7 @@ def mask_to_grid(
         return result
     target = sub_grid(geometry, box)
     to_source = np.linalg.inv(source.affine) @ target.affine
-    values = ndimage.affine_transform(
+    values = ndimage.affine_transform(  # type: ignore[call-overload]  # stubs know literal orders only
         np.pad(here[source_box], 1).astype(np.float64),
         to_source[:3, :3][::-1, ::-1],
         to_source[:3, 3][::-1] + 1.0,

@@ -131,7 +131,7 @@ def _along(values: Values, cosine: Values, step_mm: float) -> tuple[float, int]:
 def _edges(
     values: Values, cosine: Values, near: int, far: int
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int_]], FloatArray, FloatArray]:
-    """Indices (n, 3) of voxels before a crossing, and the levels on both sides."""
+    """Find edges: indices (n, 3) of voxels before a crossing, and the levels on both sides."""
     n = len(values) - 2 * far
     if n < 1:
         return np.zeros((0, 3), dtype=np.int_), np.zeros(0), np.zeros(0)

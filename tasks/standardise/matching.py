@@ -153,9 +153,7 @@ def match_to_fwhm(
     return replace(match, filter_fwhm_mm=(z, y, x))
 
 
-def match_to_band(
-    resolution: Resolution, spacing_mm: Widths, band: Band, target: str
-) -> Match:
+def match_to_band(resolution: Resolution, spacing_mm: Widths, band: Band, target: str) -> Match:
     """Gaussian that brings the recovery of a scanner into a band.
 
     The best Gaussian was found on the voxels of the phantom's image. Where those of this image

@@ -123,13 +123,13 @@ def test_profiles_of_a_folder(tmp_path: Path) -> None:
     assert list(own) == ["a/1"]
     assert list(merged(STANDARD_PROFILES, own)) == [*STANDARD_PROFILES, "a/1"]
     (tmp_path / "a.toml").write_text(GOOD + "fill_value = 1")
-    with pytest.raises(InvalidInputError, match="b.toml: there are two profiles 'a/1'"):
+    with pytest.raises(InvalidInputError, match=r"b\.toml: there are two profiles 'a/1'"):
         profiles_in(tmp_path)
     (tmp_path / "a.toml").write_text(GOOD.replace("a/1", "pet-4mm/1") + "fill_value = 1")
     with pytest.raises(InvalidInputError, match="'pet-4mm/1' comes with tracerlake"):
         merged(STANDARD_PROFILES, profiles_in(tmp_path))
     (tmp_path / "c.toml").write_text("colour = 1")
-    with pytest.raises(InvalidInputError, match="c.toml: profile kind"):
+    with pytest.raises(InvalidInputError, match=r"c\.toml: profile kind"):
         profiles_in(tmp_path)
 
 
