@@ -15,6 +15,7 @@ from benchmarks.query import query_row
 from benchmarks.report import page
 from benchmarks.rounds import Comparison
 from benchmarks.scale import scale_rows
+from benchmarks.standardise import memory_row, standardise_rows
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -26,6 +27,8 @@ FULL: dict[str, Callable[[], list[Comparison]]] = {
     "query": query_row,
     "combat": combat_row,
     "kinetics": patlak_row,
+    "standardise": standardise_rows,
+    "standardise-memory": memory_row,
 }
 TINY: dict[str, Callable[[], list[Comparison]]] = {
     "ingest": lambda: pet_row(slices=6, size=16, series=2, rounds=1),
@@ -34,6 +37,8 @@ TINY: dict[str, Callable[[], list[Comparison]]] = {
     "query": lambda: query_row(rows=3_000, rounds=1),
     "combat": lambda: combat_row(rows=300, features=8, rounds=1),
     "kinetics": lambda: patlak_row(shape=(6, 16, 16), rounds=1),
+    "standardise": lambda: standardise_rows(slices=9, size=12, rounds=1),
+    "standardise-memory": lambda: memory_row(slices=9, size=12, spacing_mm=4.0),
 }
 
 

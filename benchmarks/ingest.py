@@ -50,7 +50,7 @@ def _row(row: str, write: Callable[[Path], Stored], series: int, rounds: int) ->
     """
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as name,
-        _one_core(),
+        one_core(),
         ThreadPoolExecutor(1) as worker,  # Blosc uses one core in a thread, as in a Dask worker
     ):
         place = Path(name)
@@ -78,7 +78,7 @@ def _row(row: str, write: Callable[[Path], Stored], series: int, rounds: int) ->
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def one_core() -> Iterator[None]:
     """Keep this process, and the programs that it starts, on one core where the system can."""
     if not hasattr(os, "sched_setaffinity"):
         yield

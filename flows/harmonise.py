@@ -119,7 +119,8 @@ def harmonise(
         chosen = {"profile": profile, "standard": standard}
         features = lk.sql(_FEATURES, chosen).to_arrow_table()
         table = _covariate_table(lk, features, profile, covariates)
-        digest = input_digest(_ALGORITHM, parameters, _content(features), _content(table))
+        pooled = pooling_findings(_pool(lk, features, standard), standard)
+        digest = input_digest(_ALGORITHM, parameters, _content(features), _content(table), pooled)
         if _done(lk, digest):
             get_run_logger().info("features and parameters are unchanged; nothing to do")
             return {"n_written": 0, "model_id": _model_of(lk, digest)}
@@ -134,7 +135,6 @@ def harmonise(
             except InvalidInputError as refusal:
                 publish_refusal(opaque(lk), opaque(log), str(refusal))
                 return {"n_written": 0, "model_id": None}
-            pooled = pooling_findings(_pool(lk, features, standard), standard)
             publish(opaque(lk), opaque(log), opaque(result), chosen, digest, pooled)
             progress.advance("harmonise")
         return {"n_written": log.counts["n_written"], "model_id": str(result.model_row["model_id"])}
