@@ -14,7 +14,9 @@ from tasks.standardise.matching import Match, Widths
 
 #: Rules of this module: an image that cannot have the target resolution; an estimate was used.
 TOO_COARSE, UNKNOWN, OUTSIDE, ESTIMATED = "STD-2", "STD-3", "STD-4", "STD-5"
-_RULES: Final = (TOO_COARSE, UNKNOWN, OUTSIDE, ESTIMATED)
+#: Nobody measured the calibration that a profile asks for.
+UNCALIBRATED: Final = "STD-6"
+_RULES: Final = (TOO_COARSE, UNKNOWN, OUTSIDE, ESTIMATED, UNCALIBRATED)
 _RULE_OF: Final = {"too_coarse": TOO_COARSE, "unknown": UNKNOWN, "outside": OUTSIDE}
 
 
@@ -22,6 +24,8 @@ def match_rows(plans: Iterable[Planned]) -> tuple[list[Row], list[Row]]:
     """Rows of `resolution_matches` and of `findings`."""
     rows, findings = [], []
     for plan in plans:
+        if plan.lacks_calibration:
+            findings.append(_uncalibrated(plan))
         if plan.match is None:
             continue
         rows.append(_row(plan, plan.match))
@@ -110,6 +114,15 @@ def _findings(plan: Planned, match: Match) -> list[Row]:
         )
         found.append(_finding(plan, ESTIMATED, "info", message))
     return found
+
+
+def _uncalibrated(plan: Planned) -> Row:
+    made = "no volume was made" if plan.job is None else "the volume was made without it"
+    message = (
+        f"{plan.profile.profile_id} asks for the scanner's calibration, which no phantom shows; "
+        f"{made}"
+    )
+    return _finding(plan, UNCALIBRATED, "warn", message)
 
 
 def _finding(plan: Planned, rule: str, severity: str, message: str) -> Row:

@@ -23,6 +23,27 @@ if TYPE_CHECKING:
 
 #: File in a lake's folder in which a site gives resolutions.
 GIVEN_FILE: Final = "resolution.csv"
+#: The last image quality phantom of each scanner and reconstruction. Days of phantoms are real,
+#: those of patients are shifted: which phantom was the last before an image cannot be told here.
+_PHANTOMS: Final = """
+SELECT scanner_key, reconstruction_key, psf_fwhm_z_mm, psf_fwhm_y_mm, psf_fwhm_x_mm,
+       greatest(psf_error_z_mm, psf_error_y_mm, psf_error_x_mm), series_instance_uid,
+       phantom_scan_id
+FROM phantom_scans
+WHERE psf_fwhm_z_mm IS NOT NULL AND psf_fwhm_y_mm IS NOT NULL AND psf_fwhm_x_mm IS NOT NULL
+QUALIFY row_number() OVER (
+  PARTITION BY scanner_key, reconstruction_key
+  ORDER BY is_superseded NULLS LAST, measured_on DESC NULLS LAST, phantom_scan_id) = 1
+ORDER BY phantom_scan_id
+"""
+
+#: Images of phantoms whose filling is known.
+_FILLED: Final = """
+SELECT p.series_instance_uid, v.volume_path, p.true_ratio
+FROM phantom_scans p JOIN volumes v USING (series_instance_uid)
+WHERE v.zone = 'raw' AND coalesce(v.part_index, 1) = 1 AND p.true_ratio IS NOT NULL
+"""
+
 #: Images that an estimate is made from, at most.
 _MOST_IMAGES: Final = 5
 #: Standard error that an estimate has at least, as a share: what the edges of simulated patients
@@ -48,7 +69,7 @@ def update_resolution(
     if not targeted:
         return
     emission = [i for i in images if i.modality == "PT"]
-    rows = _given(lk)
+    rows = _measured(lk) + _given(lk)
     if any("estimated" in p.resolution_sources for p in targeted):
         rows += _estimated(lk, emission, rows, cluster)
     present = {(i.scanner_key, i.reconstruction_key) for i in emission}
@@ -72,6 +93,13 @@ def _row(device: Device, found: Resolution, inputs: object, n_images: int | None
         "n_images": n_images,
         "phantom_series_uid": found.phantom_series_uid,
     }
+
+
+def _measured(lk: lake.Lake) -> list[Row]:
+    return [
+        _row((scanner, recon), Resolution("measured", (z, y, x), error, series), scan)
+        for scanner, recon, z, y, x, error, series, scan in lk.sql(_PHANTOMS).fetchall()
+    ]
 
 
 def _given(lk: lake.Lake) -> list[Row]:
@@ -148,10 +176,12 @@ def _bands(
         return []
     done = set(lk.sql("SELECT resolution_id, match_target FROM resolution_bands").fetchall())
     spacing = {(i.scanner_key, i.reconstruction_key): i.geometry.spacing for i in images}
+    filled = {uid: (path, ratio) for uid, path, ratio in lk.sql(_FILLED).fetchall()}
     jobs = [
         BandJob(
             str(row["resolution_id"]), standard, _widths(row),
             spacing[row["scanner_key"], row["reconstruction_key"]],  # type: ignore[index]
+            *filled.get(row["phantom_series_uid"], (None, None)),
         )
         for row in rows
         for standard in standards
@@ -159,7 +189,8 @@ def _bands(
     ]  # fmt: skip
     found: list[Row] = []
     if jobs:
-        for batch in done_in_batches(cluster.client, "match to recovery bands", band_of, jobs):
+        work = partial(band_of, lk.volumes_root)
+        for batch in done_in_batches(cluster.client, "match to recovery bands", work, jobs):
             found += [done.result for done in batch if done.result is not None]
     return found
 

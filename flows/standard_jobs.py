@@ -79,12 +79,23 @@ class RawImage:
 
 @dataclass(frozen=True)
 class Planned:
-    """A raw volume and a profile of its modality; `job` is None where the match is refused."""
+    """A raw volume and a profile of its modality.
+
+    Parameters
+    ----------
+    match : Match or None
+        None where the profile has no target.
+    job : StandardiseJob or None
+        None where the match, or the calibration, is refused.
+    lacks_calibration : bool
+        The profile asks for a calibration factor that nobody measured.
+    """
 
     image: RawImage
     profile: StandardProfile
     match: Match | None
     job: StandardiseJob | None
+    lacks_calibration: bool = False
 
 
 def raw_images(lk: lake.Lake) -> list[RawImage]:
@@ -140,16 +151,19 @@ def planned(
 
 def _plan(image: RawImage, profile: StandardProfile, targets: Targets) -> Planned:
     match = targets.match(image, profile)
-    if match is not None and not match.is_matched and profile.unmatched == "refuse":
-        return Planned(image, profile, match, None)
+    factor = targets.calibration(image) if profile.correct_calibration else None
+    lacks = profile.correct_calibration and factor is None
+    unmatched = match is not None and not match.is_matched
+    if (unmatched or lacks) and profile.unmatched == "refuse":
+        return Planned(image, profile, match, None, lacks)
     like = _other_grid(image, profile)
     grid = None if like is None else like.digest()
-    digest = input_digest(_ALGORITHM, image.volume_id, profile.digest(), grid, match)
+    digest = input_digest(_ALGORITHM, image.volume_id, profile.digest(), grid, match, factor)
     job = StandardiseJob(
         image.series_instance_uid, image.volume_id, image.volume_path, profile, like, digest,
-        image.part, match,
+        image.part, match, factor,
     )  # fmt: skip
-    return Planned(image, profile, match, job)
+    return Planned(image, profile, match, job, lacks)
 
 
 def _other_grid(image: RawImage, profile: StandardProfile) -> Geometry | None:

@@ -37,6 +37,15 @@ SELECT resolution_id, match_target, filter_low_mm, filter_best_mm, filter_high_m
        phantom_spacing_z_mm, phantom_spacing_y_mm, phantom_spacing_x_mm, limit_status, match_detail
 FROM resolution_bands
 """
+#: A cylinder before an image quality phantom, whose background is smaller; then the latest.
+_CALIBRATION: Final = """
+SELECT scanner_key, reconstruction_key, calibration_factor FROM phantom_scans
+WHERE calibration_factor > 0
+QUALIFY row_number() OVER (
+  PARTITION BY scanner_key, reconstruction_key
+  ORDER BY phantom_kind = 'cylinder' DESC, is_superseded NULLS LAST,
+           measured_on DESC NULLS LAST, phantom_scan_id) = 1
+"""
 
 
 class Targets:
@@ -50,6 +59,8 @@ class Targets:
         Gaussians into a band of recovery, by identifier of the resolution and standard.
     images : iterable of RawImage
         All images of the lake; the coarsest of them is the target ``cohort-worst``.
+    calibrations : mapping
+        Measured over true activity, by scanner and reconstruction.
     """
 
     def __init__(
@@ -57,8 +68,10 @@ class Targets:
         resolutions: Mapping[Device, list[tuple[str, Resolution]]],
         bands: Mapping[tuple[str, str], Band],
         images: Iterable[RawImage],
+        calibrations: Mapping[Device, float],
     ) -> None:
         self._resolutions, self._bands = resolutions, bands
+        self._calibrations = calibrations
         self._images = [image for image in images if image.modality == "PT"]
         self._worst_known: dict[tuple[str, tuple[str, ...]], Widths | None] = {}
 
@@ -73,7 +86,12 @@ class Targets:
             (key, target): Band(low, best, high, (z, y, x), status, detail or "")
             for key, target, low, best, high, z, y, x, status, detail in lk.sql(_BANDS).fetchall()
         }
-        return cls(known, bands, images)
+        factors = {(s, r): float(f) for s, r, f in lk.sql(_CALIBRATION).fetchall()}
+        return cls(known, bands, images, factors)
+
+    def calibration(self, image: RawImage) -> float | None:
+        """Calibration factor of the image's scanner and reconstruction; None if not measured."""
+        return self._calibrations.get((image.scanner_key, image.reconstruction_key))
 
     def match(self, image: RawImage, profile: StandardProfile) -> Match | None:
         """Match of an image; None if the profile has no target."""

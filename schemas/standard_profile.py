@@ -87,7 +87,9 @@ class StandardProfile:
     reference_roi : str or None
         Label of the ROI that ``z-score`` and ``ratio`` refer to.
     correct_calibration : bool
-        Divide by the calibration factor that a phantom of the scanner showed.
+        Divide by the calibration factor (measured over true) that a phantom of the scanner and
+        reconstruction showed; without one the image is refused, or kept with `unmatched`. Off
+        unless asked for: it changes numbers that a site may have corrected already.
 
     References
     ----------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lake.volumes import read_raw
 from schemas.records import Row
-from tasks.standardise.bands import band_of_resolution
+from tasks.standardise.bands import band_of_image, band_of_resolution
 from tasks.standardise.estimate import estimate_resolution
 from tasks.standardise.matching import Widths
 
@@ -30,12 +30,17 @@ class BandJob:
         Key of the row.
     fwhm_mm, spacing_mm : tuple of float
         Of the point spread function, and of the voxels of the images.
+    phantom_path, true_ratio : str and float, or None
+        Raw volume of the phantom it was measured on, and sphere to background as filled; without
+        them a digital phantom serves.
     """
 
     resolution_id: str
     standard: str
     fwhm_mm: Widths
     spacing_mm: Widths
+    phantom_path: str | None = None
+    true_ratio: float | None = None
 
 
 def estimate_of(volumes_root: str, job: EstimateJob) -> Widths:
@@ -43,9 +48,13 @@ def estimate_of(volumes_root: str, job: EstimateJob) -> Widths:
     return estimate_resolution(read_raw(volumes_root, job.volume_path).quantified()).fwhm_mm
 
 
-def band_of(job: BandJob) -> Row:
+def band_of(volumes_root: str, job: BandJob) -> Row:
     """Row of `resolution_bands`."""
-    band = band_of_resolution(job.fwhm_mm, job.spacing_mm, job.standard)
+    if job.phantom_path is None or job.true_ratio is None:
+        band = band_of_resolution(job.fwhm_mm, job.spacing_mm, job.standard)
+    else:
+        image = read_raw(volumes_root, job.phantom_path).quantified()
+        band = band_of_image(image, job.standard, job.true_ratio)
     return {
         "resolution_id": job.resolution_id,
         "match_target": job.standard,

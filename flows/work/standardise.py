@@ -12,7 +12,7 @@ from schemas.records import Row
 from schemas.volume import WHOLE, Attributes, Part
 from tasks.standardise import standardised_blocks
 from tasks.standardise.matching import Match
-from tasks.standardise.source import VoxelSource, quantified_source
+from tasks.standardise.source import VoxelSource, divided, quantified_source
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class StandardiseJob:
         Which of the volumes of its series.
     match : Match or None
         How its resolution is brought to the profile's target; None without a target.
+    calibration_factor : float or None
+        Measured over true activity, to divide by; None where the profile does not ask for it.
     """
 
     series_instance_uid: str
@@ -43,6 +45,7 @@ class StandardiseJob:
     input_digest: str
     part: Part = WHOLE
     match: Match | None = None
+    calibration_factor: float | None = None
 
 
 def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
@@ -50,6 +53,9 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
     raw = open_raw(volumes_root, job.volume_path)
     source, unit = quantified_slabs(raw)
     attributes = {**raw.attributes, **_about_match(job.match)}
+    if job.calibration_factor is not None:
+        source = divided(source, job.calibration_factor)
+        attributes["divided_by_calibration_factor"] = job.calibration_factor
     standard = standardised_blocks(
         source,
         unit,

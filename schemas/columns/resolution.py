@@ -92,10 +92,5 @@ MATCHES = (
     ),
     C("phantom_spacing_y_mm", "float", "The same along y.", unit="mm"),
     C("phantom_spacing_x_mm", "float", "The same along x.", unit="mm"),
-    C(
-        "limit_status",
-        "string",
-        "verified if all limits of the band were read in their source, else recalled.",
-    ),
     C("standard_profile", "string", "Standard profile of the image that was measured."),
 )

@@ -73,6 +73,12 @@ def quantified_source(
     return VoxelSource(geometry, read, piece)
 
 
+def divided(source: VoxelSource, by: float) -> VoxelSource:
+    """Source of the same values divided by a number."""
+    factor = np.float32(1.0 / by)
+    return VoxelSource(source.geometry, lambda box: source.read(box) * factor, source.piece)
+
+
 def volume_source(volume: ImageVolume | RawVolume) -> tuple[VoxelSource, str]:
     """Source of a volume in memory, quantified, and its unit: SUVbw where a factor exists."""
     if isinstance(volume, ImageVolume):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -135,5 +136,6 @@ def test_running_it_again_changes_nothing(built_lake: Path, tiny_cohort: Cohort)
 def test_the_report_is_one_file_with_pictures(built_lake: Path) -> None:
     html = (built_lake / "reports" / "latest.html").read_text(encoding="utf-8")
     assert html.count("data:image/png;base64,") >= 8
-    assert "http" not in html.replace("http-equiv", "")
+    text = re.sub(r"base64,[^\"]+", "", html)  # pictures may hold these letters by chance
+    assert "http" not in text.replace("http-equiv", "")
     assert "before and after ComBat" in html

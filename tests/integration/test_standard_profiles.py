@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lake
@@ -116,6 +117,48 @@ def test_coarse_to_fine_is_refused_and_made_volumes_go(copied: Path) -> None:
         assert widths[1] == ("B", 0.0)  # the worst is left alone
 
 
+def test_a_phantom_counts_before_what_is_given(copied: Path) -> None:
+    """Of centre B a phantom shows 6 mm and a calibration of 0.8; of centre A nobody knows it."""
+    write_profile(copied, 14)
+    profile = copied / "profiles" / "wide.toml"
+    text = profile.read_text().replace("wide/1", "calibrated/1").replace('"given"', '"measured"')
+    (copied / "profiles" / "calibrated.toml").write_text(text + "correct_calibration = true")
+    with lake.open(copied) as lk:
+        ((uid, scanner, recon),) = lk.sql(
+            "SELECT series_instance_uid, scanner_key, reconstruction_key FROM series "
+            "WHERE centre = 'B' AND modality = 'PT' ORDER BY ALL LIMIT 1"
+        ).fetchall()
+        scan = {
+            "phantom_scan_id": "PH-1", "series_instance_uid": uid, "scanner_key": scanner,
+            "reconstruction_key": recon, "phantom_kind": "iq", "calibration_factor": 0.8,
+            **{f"psf_fwhm_{a}_mm": 6.0 for a in "zyx"}, **{f"psf_error_{a}_mm": 0.1 for a in "zyx"},
+        }  # fmt: skip
+        lk.commit(lambda tx: tx.insert("phantom_scans", [scan]), message="a phantom")
+    standardise(str(copied), profiles=["calibrated/1"], workers=1)
+    with lake.open(copied, read_only=True) as lk:
+        found = lk.sql(
+            "SELECT s.centre, m.match_status, m.resolution_source, m.own_fwhm_x_mm, v.spacing_x_mm "
+            "FROM resolution_matches m JOIN series s USING (series_instance_uid) "
+            "JOIN volumes v ON v.zone = 'raw' AND v.series_instance_uid = s.series_instance_uid "
+            "WHERE m.profile_id = 'calibrated/1' AND s.centre = 'B' GROUP BY ALL"
+        ).fetchall()
+        ((_, status, source, own, spacing),) = found
+        assert (status, source) == ("matched", "measured")
+        assert own == pytest.approx((36 + 5.545177 * spacing**2 / 12) ** 0.5)
+        missing = "SELECT DISTINCT centre FROM findings WHERE rule_id = 'STD-6' AND centre = 'A'"
+        assert lk.sql(missing).fetchall() == [("A",)]
+        kept = lk.volume(uid, "standard", "calibrated/1")
+        assert kept.attrs["divided_by_calibration_factor"] == 0.8
+        plain = lk.volume(uid, "raw")
+        ratio = (
+            float(kept.sum())
+            * 8**3
+            / float(plain.sum())
+            / np.prod([abs(float(plain[a][1] - plain[a][0])) for a in "zyx"])
+        )
+        assert ratio == pytest.approx(1 / 0.8, rel=0.02)
+
+
 def test_features_of_two_standards_are_kept_apart(copied: Path) -> None:
     with lake.open(copied, read_only=True) as lk:
         before = lk.sql("SELECT * FROM cohort ORDER BY ALL").fetchall()
@@ -123,13 +166,13 @@ def test_features_of_two_standards_are_kept_apart(copied: Path) -> None:
     harmonise(str(copied))
     with lake.open(copied, read_only=True) as lk:
         profiles = lk.sql("SELECT DISTINCT standard_profile FROM rois ORDER BY ALL").fetchall()
-        assert profiles == [("pet-4mm/1",), ("wide/1",)]
+        assert profiles == [("calibrated/1",), ("pet-4mm/1",), ("wide/1",)]
         assert lk.sql("SELECT * FROM cohort ORDER BY ALL").fetchall() == before
         ((severity, message),) = lk.sql(
             "SELECT severity, message FROM findings WHERE rule_id = 'STD-1'"
         ).fetchall()
         assert severity == "fail"
-        assert "from 5.0 to 8.0 mm" in message
+        assert "from 5.0 to 6.0 mm" in message  # given of A, measured of B
     harmonise(str(copied), standard_profile="wide/1")
     with lake.open(copied, read_only=True) as lk:
         models = lk.sql("SELECT model_id, standard_profile FROM harmonisation_models").fetchall()
