@@ -17,15 +17,15 @@ from tasks.simulate.imaging import axial_grid, coverage
 from tasks.simulate.kinetics import LEAD_S, FramedImage
 
 #: Frames: number and seconds of each; the first begins `LEAD_S` before the injection.
-KINETIC_FRAMES: Final = ((13, 10.0), (4, 15.0), (4, 30.0), (5, 60.0), (10, 300.0))
+KINETIC_FRAMES: Final = ((7, 10.0), (4, 15.0), (4, 30.0), (6, 60.0), (10, 300.0))
 HALF_LIFE_S: Final = 6586.2
 #: Of Feng's input: a peak of about 20 SUV.
 _INPUT_SCALE: Final = 0.2
 
-_SHAPE: Final = (16, 32, 32)
+_SHAPE: Final = (12, 32, 32)
 _SPACING_MM: Final = (6.0, 6.0, 6.0)
 _SAMPLES: Final = 4
-_MIDDLE_MM: Final = 45.0
+_MIDDLE_MM: Final = 33.0
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,18 @@ _BODY: Final = Tissue(
 #: cerebellum has no binding: it is the reference of the striatum.
 TISSUES: Final = (
     Tissue("Aorta", None, (0.0, 25.0, _MIDDLE_MM), (17.0, 17.0, np.inf), 9.0),
-    Tissue("Liver", TwoTissue(0.5, 0.6), (-50.0, -8.0, _MIDDLE_MM), (30.0, 38.0, 36.0), 20.0),
+    Tissue("Liver", TwoTissue(0.5, 0.6), (-50.0, -8.0, _MIDDLE_MM), (30.0, 38.0, 30.0), 20.0),
     Tissue(
         "Tumour 1", TwoTissue(0.1, 0.15, 0.05, 0.0, 0.05), (50.0, -42.0, _MIDDLE_MM),
         (20.0, 20.0, 20.0), 10.0,
     ),
     Tissue(
-        "Tumour 2", TwoTissue(0.25, 0.4, 0.12, 0.0, 0.05), (6.0, -52.0, 40.0),
+        "Tumour 2", TwoTissue(0.25, 0.4, 0.12, 0.0, 0.05), (6.0, -52.0, 30.0),
         (19.0, 19.0, 19.0), 9.0,
     ),
     Tissue("Cerebellum", TwoTissue(0.1, 0.1), (54.0, 40.0, _MIDDLE_MM), (22.0, 22.0, 22.0), 12.0),
     Tissue(
-        "Striatum", TwoTissue(0.12, 0.12, 0.4, 0.2), (-45.0, 56.0, 48.0), (19.0, 19.0, 19.0), 9.0
+        "Striatum", TwoTissue(0.12, 0.12, 0.4, 0.2), (-45.0, 56.0, 36.0), (19.0, 19.0, 19.0), 9.0
     ),
 )  # fmt: skip
 
@@ -124,7 +124,7 @@ def regions() -> tuple[Region, ...]:
         Region(
             number, tissue.name, tissue.centre_mm, tissue.roi_radius_mm,
             # the ends of a cylinder are left out, as a reader would
-            30.0 if np.isinf(tissue.semi_axes_mm[2]) else None,
+            22.0 if np.isinf(tissue.semi_axes_mm[2]) else None,
         )
         for number, tissue in enumerate(TISSUES, start=1)
     )  # fmt: skip

@@ -116,7 +116,7 @@ def test_every_model_was_applied_once(study: Study) -> None:
     states = study.rows(
         "SELECT DISTINCT analysis_status, value_unit, n_frames FROM kinetic_analyses"
     )
-    assert states == [("done", "SUVbw", 36)]
+    assert states == [("done", "SUVbw", 31)]
     assert study.rows("SELECT * FROM findings WHERE rule_id LIKE 'kinetics%'") == []
     with lake.open(study.location, read_only=True) as lk:
         assert verify(lk) == []

@@ -138,7 +138,7 @@ def test_standard_errors_of_the_other_models(name: str) -> None:
     data, curve = supply(LONG, TwoTissue(0.1, 0.1)), curve_of(TwoTissue(0.12, 0.04), LONG)
     sigma = 0.002 * curve.max() / np.sqrt(LONG.duration_s / 300)
     profile = KINETIC_PROFILES[name]
-    fits = [fit_curve(profile, curve + rng.normal(size=LONG.n) * sigma, data) for _ in range(60)]
+    fits = [fit_curve(profile, curve + rng.normal(size=LONG.n) * sigma, data) for _ in range(40)]
     last = [f.estimates[-1] for f in fits]
     spread = np.std([e.value for e in last])
     stated = np.array([e.standard_error for e in last], dtype=np.float64)

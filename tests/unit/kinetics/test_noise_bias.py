@@ -32,11 +32,11 @@ def noisy(name: str, share: float, n: int = 4000) -> NDArray[np.float32]:
 @pytest.mark.parametrize(
     ("profile", "roi", "bias_percent", "spread_percent"),
     [
-        ("patlak/1", "Tumour 2", -0.2, 13),
+        ("patlak/1", "Tumour 2", -0.4, 13),
         ("logan/1", "Striatum", -11.7, 9),
-        ("ma1/1", "Striatum", 0.4, 15),
-        ("logan-reference/1", "Striatum", -12.6, 6),
-        ("srtm/1", "Striatum", 2.6, 33),
+        ("ma1/1", "Striatum", 0.1, 15),
+        ("logan-reference/1", "Striatum", -12.5, 6),
+        ("srtm/1", "Striatum", 2.4, 33),
     ],
 )
 def test_ten_percent_of_noise(
@@ -52,5 +52,7 @@ def test_ten_percent_of_noise(
     row = 2 if profile == "srtm/1" else 0
     found = model(np.ascontiguousarray(noisy(roi, 0.1)[model.frames]))[row]
     low, middle, high = np.nanpercentile(found, [15.9, 50, 84.1])
-    assert 100 * (middle / truth - 1) == pytest.approx(bias_percent, abs=1.2)
-    assert 100 * (high - low) / 2 / truth == pytest.approx(spread_percent, rel=0.08)
+    # four standard errors of a median of 4000
+    tolerance = 4 * 1.25 * spread_percent / np.sqrt(4000)
+    assert 100 * (middle / truth - 1) == pytest.approx(bias_percent, abs=tolerance)
+    assert 100 * (high - low) / 2 / truth == pytest.approx(spread_percent, rel=0.12)

@@ -68,7 +68,7 @@ def test_nothing_fitted_is_said() -> None:
 
 def test_results_in_words() -> None:
     fit = fit_curve(KINETIC_PROFILES["srtm/1"], CURVES["Striatum"], SUPPLY)
-    assert told(fit) == "BP 2.03 ± 0.007"
+    assert told(fit) == "BP 2.03 ± 0.008"
     estimate = Estimate("ki", 0.0234567, "ml/cm3/min", None)
     nothing = np.zeros(1)
     one = CurveFit((estimate,), slice(0, 1), 0.0, nothing, nothing, nothing, nothing > 0, 1.0, 0.0)
