@@ -38,11 +38,13 @@ _SCOPES: Final[dict[str, tuple[str, ...]]] = {
     "real_world_values": ("mapping_series_uid",),
     "suv_factors": ("series_instance_uid",),
     "decay_references": ("series_instance_uid",),
+    "spect_acquisitions": ("series_instance_uid",),
     "findings": ("finding_id",),
 }
 #: Tables of which a series may have no rows any more when it is converted again.
 _MAY_GO: Final = (
     "measurements", "evaluations", "real_world_values", "suv_factors", "decay_references",
+    "spect_acquisitions",
 )  # fmt: skip
 
 

@@ -50,8 +50,9 @@ class Explanation:
     ----------
     series : dict
         Columns of its row.
-    volumes, kinds, references, findings : list of dict
-        Its raw volumes, and its rows of ``suv_factors``, ``decay_references`` and ``findings``.
+    volumes, acquisitions, kinds, references, findings : list of dict
+        Its raw volumes, and its rows of ``spect_acquisitions``, ``suv_factors``,
+        ``decay_references`` and ``findings``.
     voxel : Voxel or None
         The brightest one of a slice in the middle of the largest volume.
     remedy : str or None
@@ -60,6 +61,7 @@ class Explanation:
 
     series: Row
     volumes: list[Row] = field(default_factory=list)
+    acquisitions: list[Row] = field(default_factory=list)
     kinds: list[Row] = field(default_factory=list)
     references: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)
@@ -101,6 +103,7 @@ def explain_series(lk: Lake, name: str) -> Explanation:
     return Explanation(
         series,
         volumes,
+        acquisitions=_of_series(lk, "spect_acquisitions", uid),
         kinds=_of_series(lk, "suv_factors", uid),
         references=_of_series(lk, "decay_references", uid),
         findings=_rows(
@@ -146,6 +149,7 @@ def _of_series(lk: Lake, table: str, uid: str) -> list[Row]:
     orders = {
         "suv_factors": "list_position(['suv_bw', 'suv_lbm_janma', 'suv_lbm_james', "
         "'suv_lbm_morgan', 'suv_ibw', 'suv_bsa'], normalisation)",
+        "spect_acquisitions": "part_index",
         "decay_references": "is_chosen DESC, is_considered DESC, candidate_rule",
     }
     return _rows(

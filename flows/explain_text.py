@@ -26,8 +26,8 @@ def explanation_lines(found: Explanation) -> list[str]:
         Lines of at most about 100 characters.
     """
     sections = (
-        _head(found), _verdict(found), _derivation(found), _by_hand(found), _references(found),
-        _kinds(found), _findings(found),
+        _head(found), _verdict(found), _acquisition(found), _derivation(found), _by_hand(found),
+        _references(found), _kinds(found), _findings(found),
     )  # fmt: skip
     lines: list[str] = []
     for section in sections:
@@ -80,6 +80,30 @@ def _factor(found: Explanation) -> str:
     if s["suv_factor"] is not None:
         return f"{float(str(s['suv_factor'])):.9g}"
     return "a factor of each slice"
+
+
+def _acquisition(found: Explanation) -> Iterator[str]:
+    """Say what a calibration of SPECT counts goes by."""
+    for a in found.acquisitions:
+        part = f" (part {a['part_index']})" if len(found.acquisitions) > 1 else ""
+        yield f"Acquisition{part}"
+        window = [a[f"energy_window_{end}_kev"] for end in ("lower", "upper")]
+        limits = "not known" if None in window else f"{window[0]} to {window[1]} keV"
+        yield f"  collimator {a['collimator'] or 'not known'}, energy window {limits}"
+        views = (a["n_views"], a["view_duration_s"])
+        timing = "views not known" if None in views else f"{views[0]} views of {views[1]:g} s"
+        yield f"  {timing}; voxel {_number(a['voxel_volume_ml'])} ml"
+        mapped, calibrated = a["mapped_bqml_per_count"], a["calibrated_bqml_per_count"]
+        if mapped is not None:
+            yield f"  Bq/ml by Real World Value Mapping: {_number(mapped)} per count"
+        elif calibrated is not None:
+            yield f"  Bq/ml by calibration {a['calibration_id']}: {_number(calibrated)} per count"
+        else:
+            yield "  no Real World Value Mapping to Bq/ml, and no calibration factor that holds"
+            yield from _wrapped(
+                "What to do: add a factor to the site's table of SPECT calibrations (setting "
+                "spect_calibrations), then `tracerlake calibrate`."
+            )
 
 
 def _derivation(found: Explanation) -> Iterator[str]:

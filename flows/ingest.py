@@ -14,6 +14,7 @@ from prefect.runtime import flow_run
 
 import lake
 from flows.accounting import check_accounts
+from flows.calibrate import spect_table
 from flows.cluster import ClusterOnDemand, Done, failure_reason, stream
 from flows.committing import (
     BATCH_OBJECTS,
@@ -43,6 +44,7 @@ from flows.sources import (
     retrieve,
     retrieve_again,
 )
+from flows.spect_calibration import calibrate_spect
 from flows.value_maps import check_value_maps
 from flows.work.ingest import IngestContext, StoredSeries, convert_and_store, scan_batch
 from lake.keys import KeyStore
@@ -126,7 +128,8 @@ def ingest(
     AccountingError
         An object that was listed has no outcome, or more than one.
     InvalidInputError
-        A protocol file that the settings name is not valid; nothing has been taken in.
+        A protocol file or a table of SPECT calibrations that the settings name is not valid;
+        nothing has been taken in.
     """
     with (
         logged_if_nobody_listens(get_run_logger().info),
@@ -138,6 +141,7 @@ def ingest(
         ) as log,
     ):  # fmt: skip
         wanted = None if selection is None else Selection.model_validate(selection)
+        calibrations = spect_table(lk.settings)  # what is wrong with it is said before the work
         session = _session(lk, cluster, log, centre, wanted)
         session.issuers = Issuers(lk.settings.sources, issuer or "")
         for place in sources:
@@ -157,6 +161,7 @@ def ingest(
         _release(session, found)
         link_ct(lk, log)
         check_value_maps(lk, log)
+        calibrate_spect(lk, log, cluster, calibrations)
         renew_checks(lk, log)
         check_accounts(lk, log, session.seen.source_names)
         if found.failures:

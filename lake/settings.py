@@ -167,6 +167,9 @@ class LakeSettings(BaseSettings):
         The site's own list of pseudonyms; see `PseudonymList`.
     standard_profiles : list of str
         Standard profiles whose volumes every `standardise` makes beside those of its arguments.
+    spect_calibrations : Path or None
+        The site's table of SPECT calibration factors (TOML), outside the lake, since its dates of
+        validity are real ones; see `schemas.spect_calibrations`.
     limits, retry, maintenance, protocol
         See `Limits`, `Retry`, `Maintenance` and `ProtocolFiles`.
     sources : dict
@@ -193,6 +196,7 @@ class LakeSettings(BaseSettings):
     key_dir: Path | None = None
     pseudonyms: PseudonymList | None = None
     standard_profiles: list[str] = Field(default_factory=list)
+    spect_calibrations: Path | None = None
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
     maintenance: Maintenance = Field(default_factory=Maintenance)
@@ -202,6 +206,13 @@ class LakeSettings(BaseSettings):
     )
     settle_s: float = Field(default=2.0, ge=0, le=3600)
     retrieval_dir: Path | None = None
+
+    @field_validator("spect_calibrations")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.expanduser().is_absolute():
+            raise ValueError("expected an absolute path")
+        return value
 
     @field_validator("catalog")
     @classmethod

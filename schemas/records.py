@@ -184,6 +184,8 @@ class SuvDerivation:
         All times that the image may have been decay corrected to.
     normalisations : tuple of SuvNormalisation
         SUVbw and its relatives; empty where SUV does not apply.
+    if_calibrated : SuvDerivation or None
+        Of counts: what holds once a calibration has made them Bq/ml.
     """
 
     status: str
@@ -202,6 +204,7 @@ class SuvDerivation:
     findings: tuple[tuple[str, str, str], ...] = ()
     candidates: tuple[DecayCandidate, ...] = ()
     normalisations: tuple[SuvNormalisation, ...] = ()
+    if_calibrated: SuvDerivation | None = None
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,17 @@ STORED: Final[tuple[Table, ...]] = (
         ("series_instance_uid", "candidate_rule"),
     ),
     Table(
+        "spect_acquisitions",
+        "One row per reconstructed NM tomogram: how it was acquired, and what makes its counts Bq/ml.",
+        ("series_instance_uid", "part_index", "patient_key", "collimator",
+         "energy_window_lower_kev", "energy_window_upper_kev", "view_duration_s", "n_views",
+         "voxel_volume_ml", "states_decay_correction", "counts_slope", "counts_intercept",
+         "mapped_bqml_per_count", "becquerel_suv_factor", "becquerel_suv_reason_code",
+         "becquerel_suv_reason_text", "becquerel_suv_derivation", "calibration_id",
+         "calibration_digest", "calibrated_bqml_per_count", "run_id"),
+        ("series_instance_uid", "part_index"),
+    ),
+    Table(
         "rois", "One row per ROI on a standard volume; its mask is a volume of the mask zone.",
         ("roi_id", "roi_label", "roi_method", "patient_key", "centre", "series_instance_uid",
          "segmentation_series_uid", "segment_number", "volume_id", "parent_volume_id", "n_voxels",

@@ -30,7 +30,15 @@ CtProfileName = Annotated[str, typer.Option("--ct-profile", help="Grid of CT.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (ingest, ingest_clinical, standardise, features, harmonise, nightly):
+    for command in (
+        ingest,
+        ingest_clinical,
+        calibrate,
+        standardise,
+        features,
+        harmonise,
+        nightly,
+    ):
         app.command(command.__name__.replace("_", "-"))(with_groups(command))
 
 
@@ -83,6 +91,16 @@ def ingest_clinical(location: Location, clinical: ClinicalOptions) -> None:
 
         counts = flow(str(location.resolve()), **clinical.as_parameters())
     show_counts("Clinical records", counts)
+
+
+def calibrate(location: Location, cluster: ClusterOptions) -> None:
+    """Apply the site's table of SPECT calibration factors to what the lake holds."""
+    require_lake(location)
+    with progress_bars():
+        from flows.calibrate import calibrate as flow
+
+        counts = flow(str(location.resolve()), dask_address=cluster.dask, workers=cluster.workers)
+    show_counts("SPECT calibration", counts)
 
 
 def standardise(

@@ -35,6 +35,7 @@ def _registry() -> Mapping[str, Column]:
         reported.VALUE_MAPS,
         quantification.NORMALISATIONS,
         quantification.DECAY_REFERENCES,
+        quantification.SPECT,
         analysis.FEATURES,
         analysis.CLINICAL,
         analysis.COHORT,

@@ -57,3 +57,80 @@ DECAY_REFERENCES = (
     C("is_chosen", "bool", "True for the time that the factor of the series is by."),
     C("candidate_remark", "string", "Why the time was not considered."),
 )
+
+SPECT = (
+    C(
+        "collimator",
+        "string",
+        "Name of the collimator if it is a usual one, else its type.",
+        source="CollimatorGridName (0018,1180), CollimatorType (0018,1181)",
+    ),
+    C(
+        "energy_window_lower_kev",
+        "float",
+        "Lower limit of the first energy window.",
+        unit="keV",
+        source="EnergyWindowLowerLimit (0054,0014)",
+    ),
+    C(
+        "energy_window_upper_kev",
+        "float",
+        "Upper limit of the first energy window.",
+        unit="keV",
+        source="EnergyWindowUpperLimit (0054,0015)",
+    ),
+    C(
+        "view_duration_s",
+        "float",
+        "Time of one view of a rotation.",
+        unit="s",
+        source="ActualFrameDuration (0018,1242) of RotationInformationSequence (0054,0052)",
+    ),
+    C(
+        "n_views",
+        "int",
+        "Views of a rotation.",
+        source="NumberOfFramesInRotation (0054,0053)",
+    ),
+    C("voxel_volume_ml", "float", "Volume of a voxel.", unit="ml"),
+    C(
+        "states_decay_correction",
+        "bool",
+        "True if projections are said to be decay corrected (DECY), without saying to when.",
+        source="CorrectedImage (0028,0051)",
+    ),
+    C("counts_slope", "float", "Counts of one stored unit.", source="RescaleSlope (0028,1053)"),
+    C("counts_intercept", "float", "Counts of stored 0.", source="RescaleIntercept (0028,1052)"),
+    C(
+        "mapped_bqml_per_count",
+        "float",
+        "Bq/ml per count by the image's own Real World Value Mapping; null without one.",
+        unit="Bq/ml",
+        source="RealWorldValueSlope (0040,9225)",
+    ),
+    C(
+        "becquerel_suv_factor",
+        "float",
+        "SUVbw of 1 Bq/ml at the start of the acquisition; used once the values are Bq/ml.",
+        unit="g/Bq",
+    ),
+    C("becquerel_suv_reason_code", "string", "Why there is no such factor."),
+    C("becquerel_suv_reason_text", "string", "Why there is no such factor, as a sentence."),
+    C("becquerel_suv_derivation", "list<string>", "The derivation of that factor, line by line."),
+    C(
+        "calibration_id",
+        "string",
+        "Row of the site's table of calibration factors that was applied; null: none.",
+    ),
+    C(
+        "calibration_digest",
+        "string",
+        "Keyed digest of that row: changes when anything in it changes.",
+    ),
+    C(
+        "calibrated_bqml_per_count",
+        "float",
+        "Bq/ml per count by that row: 1 / (T V CF), or as given.",
+        unit="Bq/ml",
+    ),
+)

@@ -49,6 +49,8 @@ def assert_derivation_preserved(before: SuvDerivation, after: SuvDerivation) -> 
         or a quantity behind them differs.
     """
     assert_suv_preserved(before.factors, after.factors)
+    if before.if_calibrated is not None and after.if_calibrated is not None:
+        assert_derivation_preserved(before.if_calibrated, after.if_calibrated)
     changed = [name for name in _OUTCOME if getattr(before, name) != getattr(after, name)]
     if after.value_unit != OTHER_TERM:  # a unit that is none may be a name
         changed += ["value_unit"] if before.value_unit != after.value_unit else []

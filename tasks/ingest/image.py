@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -30,12 +31,14 @@ from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.planes import PlaneStore
 from tasks.ingest.real_world import BECQUEREL_PER_ML, becquerel_mapping
 from tasks.ingest.series_row import common_row, image_row, suv_columns
+from tasks.ingest.spect_acquisition import spect_row, spect_timing
 from tasks.ingest.suv_range import suv_per_stored
 from tasks.ingest.suv_rows import decay_reference_rows, suv_factor_rows
 from tasks.quantify import derive_suv
+from tasks.quantify.spect import derive_spect
 
 #: Columns of the series row that the volume repeats, so that it can be read without the tables.
-_REPEATED: Final = (
+REPEATED_COLUMNS: Final = (
     "modality", "is_spect", "manufacturer", "manufacturer_model_name", "reconstruction_method",
     "convolution_kernel", "corrected_image", "units", "decay_correction", "radiopharmaceutical",
     "radionuclide", "half_life_s", "injected_activity_bq", "uptake_time_s", "frame_duration_s",
@@ -95,6 +98,7 @@ def convert_image(
             "series": [row],
             "suv_factors": suv_factor_rows(row, parts[0].suv),
             "decay_references": decay_reference_rows(row, parts[0].suv),
+            "spect_acquisitions": _acquisitions(row, parts),
             "findings": _findings(row, parts, book),
         },
         raw=volumes,
@@ -103,12 +107,33 @@ def convert_image(
 
 
 def _quantified(assembled: Assembled, context: Context) -> _Quantified:
-    before = derive_suv([header.dataset for header in assembled.headers])
+    originals = [header.dataset for header in assembled.headers]
+    derive = _derivation(originals[0])
+    before = derive(originals)
     clean = context.clean_all(assembled.headers)
-    suv = derive_suv(clean)
+    suv = derive(clean)
     if context.deidentify:
         assert_derivation_preserved(before, suv)
     return _Quantified(assembled, clean, suv)
+
+
+def _derivation(header: Dataset) -> Callable[[Sequence[Dataset]], SuvDerivation]:
+    """Rules by which values of this kind of image become SUV."""
+    if values.text(header, "Modality") != "NM":
+        return derive_suv
+    return partial(
+        derive_spect,
+        is_mapped=becquerel_mapping(header) is not None,
+        duration_s=spect_timing(header).duration_s,
+    )
+
+
+def _acquisitions(row: Row, parts: Sequence[_Quantified]) -> list[Row]:
+    return [
+        spect_row(part.original, part.assembled.geometry, index, part.suv, row)
+        for index, part in enumerate(parts, start=1)
+        if row["modality"] == "NM"
+    ]
 
 
 def _row(parts: Sequence[_Quantified], context: Context) -> Row:
@@ -164,7 +189,7 @@ def _unit(header: Dataset, suv: SuvDerivation) -> str:
 
 def repeated_columns(row: Row) -> Attributes:
     """Columns of a series row that its volumes repeat, so that they can be read without tables."""
-    return {name: row[name] for name in _REPEATED if row.get(name) is not None}
+    return {name: row[name] for name in REPEATED_COLUMNS if row.get(name) is not None}
 
 
 def _attributes(row: Row, part: _Quantified, context: Context) -> Attributes:

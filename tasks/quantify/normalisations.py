@@ -66,7 +66,7 @@ def normalisations(
     >>> round(found["suv_lbm_james"].per_suvbw, 6)  # 56.52 / 70
     0.807429
     >>> round(found["suv_bsa"].per_suvbw, 6)  # 18481.43 / 70000
-    0.264020
+    0.26402
     >>> [n.name for n in normalisations(70, None, "M") if n.reason_code is None]
     ['suv_bw']
     """

@@ -18,11 +18,10 @@ from flows.cli.main import app
 from flows.explain import explain_series
 from flows.explain_text import explanation_lines
 from lake import Lake
-from lake.volumes import write_raw
 from schemas.errors import InvalidInputError, NotFoundInLakeError
-from schemas.tables import TABLES
 from tasks.simulate.dicom_reference import reference_object
-from tests.support.dicom_objects import convert_all, nm_tomogram, pet_series
+from tests.support.dicom_objects import nm_tomogram, pet_series
+from tests.support.taken_in import take_in
 
 #: Objects and what is special about them.
 NAMES = ("DRO_0_0", "DRO_3_2_1", "DRO_3_4_0", "DRO_error_4_0")
@@ -36,14 +35,8 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> Path:
     objects += [_ct(ds) for ds in pet_series(series="1.2.3")]
     spect = nm_tomogram(np.arange(24, dtype=np.uint16).reshape(4, 3, 2))
     spect.SeriesInstanceUID, spect.SOPInstanceUID = "1.2.4", "1.2.4.1"
-    with lake.create(path) as lk, lk.transaction(message="test") as tx:
-        for converted in convert_all([*objects, spect]):
-            uid = converted.series_instance_uid
-            rows = {name: list(r) for name, r in converted.rows.items() if name != "files"}
-            rows["volumes"] = [write_raw(lk.volumes_root, uid, v) for v in converted.raw]
-            for name, table in rows.items():
-                has_run = "run_id" in TABLES[name].columns
-                tx.insert(name, [r | ({"run_id": "r"} if has_run else {}) for r in table])
+    with lake.create(path) as lk:
+        take_in(lk, [*objects, spect])
     return path
 
 
