@@ -30,15 +30,8 @@ CtProfileName = Annotated[str, typer.Option("--ct-profile", help="Grid of CT.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (
-        ingest,
-        ingest_clinical,
-        calibrate,
-        standardise,
-        features,
-        harmonise,
-        nightly,
-    ):
+    commands = (ingest, ingest_clinical, calibrate, standardise, features, harmonise, nightly)
+    for command in commands:
         app.command(command.__name__.replace("_", "-"))(with_groups(command))
 
 

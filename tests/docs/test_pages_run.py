@@ -68,6 +68,16 @@ def test_dynamic_and_gated_series(desk: Desk) -> None:
     assert "   840 s + 600 s: SUV  6.44" in printed
 
 
+def test_calibrating_spect(desk: Desk) -> None:
+    """Counts become Bq/ml and SUV by the table that the page writes."""
+    *commands, image = blocks(DOCS / "how-to" / "calibrate-spect.md")
+    answers = [desk.run(block) for block in commands]
+    assert {"MELP", "Intevo"} <= words(answers[1])
+    assert "intevo-melp" in answers[-1]
+    assert {"Bq", "suv"} <= words(answers[-1])
+    assert desk.run(image).split() == ["Bq/ml", "SUVbw"]
+
+
 def test_analysing_dynamic_pet(desk: Desk) -> None:
     """Ki of the two tumours is what the page says, and so is the image."""
     *commands, image = blocks(DOCS / "how-to" / "analyse-dynamic-pet.md")
