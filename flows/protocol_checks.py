@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import pyarrow as pa
+
 from flows.derive import input_digest
 from flows.protocol_facts import facts_digest, protocol_facts
 from flows.protocols import protocol_row, protocols_of
 from flows.runs import RunLog, author
 from lake import Lake, Transaction
 from schemas.records import Row
+from schemas.tables import TABLES
 from tasks.protocol.evaluate import Protocols, check_row, evaluate, findings_of
 
 #: Raised when the same facts and protocol would give other rows.
@@ -72,11 +75,12 @@ def renew_checks(lk: Lake, log: RunLog) -> Renewed:
     checks, findings = _evaluated(protocols, facts)
     stamped = _with_first_run(log, findings, known)
     gone = sorted(set(known) - set(stamped))
+    table = _as_table(log, checks)
     named = [{**protocol_row(p), "checked_digest": digest} for p in protocols.all()]
 
     def write(tx: Transaction) -> None:
         _forget(tx, gone, checks)
-        tx.replace("protocol_checks", log.stamp(checks), scope=("series_instance_uid",))
+        tx.replace("protocol_checks", table, scope=("series_instance_uid",))
         tx.replace("findings", list(stamped.values()), scope=("finding_id",))
         tx.replace(
             "protocols", log.stamp(named), scope=("protocol_digest",), compared=("checked_digest",)
@@ -108,6 +112,15 @@ def _evaluated(protocols: Protocols, facts: Iterable[Row]) -> tuple[list[Row], d
         checks += [check_row(check, series, protocol) for check in made]
         findings |= {str(f["finding_id"]): f for f in findings_of(made, series, protocol)}
     return checks, findings
+
+
+def _as_table(log: RunLog, checks: list[Row]) -> pa.Table:
+    """Columns rather than rows: a lake has 25 checks a series."""
+    schema = TABLES["protocol_checks"].arrow_schema
+    stamped: dict[str, list[object]] = {
+        name: [row[name] for row in checks] for name in schema.names if name != "run_id"
+    }
+    return pa.table(stamped | {"run_id": [log.run_id] * len(checks)}, schema=schema)
 
 
 def _with_first_run(
