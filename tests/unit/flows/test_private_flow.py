@@ -9,21 +9,24 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 
 from flows.clinical import ingest_clinical
 from flows.ingest import ingest
+from flows.kinetics import kinetics
 from flows.nightly import nightly
 from flows.orchestration import OWN_SERVER, heartbeat_if_watched
 
 
-@pytest.mark.parametrize("flow", [ingest, nightly, ingest_clinical])
+@pytest.mark.parametrize("flow", [ingest, nightly, ingest_clinical, kinetics])
 def test_paths_are_hidden(flow: Any) -> None:
     stored = flow.serialize_parameters(
         {
             "location": "/lake", "workers": 2, "sources": ["pacs", "/data/Doe, Jane", "Doe.zip"],
             "redcap": ["/data/Doe.csv"], "fhir": None, "fhir_mapping": "/data/Doe.toml",
+            "profile_file": "/data/Doe.toml", "blood_samples": "/data/Doe.csv",
         }
     )  # fmt: skip
     assert stored == {
         "location": "/lake", "workers": 2, "sources": ["pacs", "<path>", "<path>"],
         "redcap": ["<path>"], "fhir": None, "fhir_mapping": "<path>",
+        "profile_file": "<path>", "blood_samples": "<path>",
     }  # fmt: skip
 
 
