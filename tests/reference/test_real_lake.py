@@ -67,7 +67,7 @@ def test_suv_factors_are_the_published_ones(real_lake: lake.Lake) -> None:
 
 
 def test_what_the_protocol_says_of_real_scans(real_lake: lake.Lake) -> None:
-    """Judged by hand: GE 45 min and 4.69 mm voxels; a phantom without RAN and NORM; else nothing."""
+    """By hand: GE 45 min and 4.69 mm voxels, a phantom without RAN and NORM, else nothing."""
     found = real_lake.sql(
         "SELECT s.n_instances, f.rule_id, f.severity FROM findings f "
         "JOIN series s ON s.series_instance_uid = f.subject_id "
