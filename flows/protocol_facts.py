@@ -73,6 +73,25 @@ clinical AS (
 )"""
 
 
+# The current phantom scans: calibration belongs to the scanner, recovery to its reconstruction too.
+_QUALITY: Final = """
+calibrated AS (
+    SELECT scanner_key, calibration_factor AS scanner_calibration_factor
+    FROM phantom_scans
+    WHERE phantom_kind = 'cylinder' AND calibration_factor IS NOT NULL
+    QUALIFY row_number() OVER (
+        PARTITION BY scanner_key ORDER BY measured_on DESC NULLS LAST, phantom_scan_id) = 1
+),
+recovered AS (
+    SELECT scanner_key, reconstruction_key, standards_met
+    FROM phantom_scans
+    WHERE phantom_kind = 'iq' AND phantom_verdict != 'no_limit'
+    QUALIFY row_number() OVER (
+        PARTITION BY scanner_key, reconstruction_key
+        ORDER BY measured_on DESC NULLS LAST, phantom_scan_id) = 1
+)"""
+
+
 def _facts_query() -> str:
     items = ", ".join(
         f"max(value_number) FILTER (item = '{i}') AS clinical_{i}, "
@@ -85,10 +104,12 @@ def _facts_query() -> str:
     )
     series = ", ".join(f"s.{c}" for c in _SERIES)
     return f"""
-WITH {MEASURED}, {_LIVERS}, {_VISITS}, {_NEAREST}, {_CLINICAL.format(items=items)}
+WITH {MEASURED}, {_LIVERS}, {_VISITS}, {_NEAREST}, {_CLINICAL.format(items=items)},
+     {_QUALITY}
 SELECT {series}, v.frame_kind, v.shape_z, v.spacing_z_mm, v.spacing_y_mm, v.spacing_x_mm,
        m.series_instance_uid IS NOT NULL AS is_measured,
        {", ".join(f"l.{c}" for c in _LIVER)}, {clinical},
+       q.scanner_calibration_factor, r.standards_met,
        f.series_instance_uid AS first_series_uid, {first}
 FROM series s
 LEFT JOIN volumes v ON v.series_instance_uid = s.series_instance_uid AND v.zone = 'raw'
@@ -98,7 +119,12 @@ LEFT JOIN series f ON f.series_instance_uid = m.of_first AND m.study_date > m.fi
 LEFT JOIN livers l ON l.series_instance_uid = s.series_instance_uid
 LEFT JOIN livers fl ON fl.series_instance_uid = f.series_instance_uid
 LEFT JOIN clinical c ON c.series_instance_uid = s.series_instance_uid
+LEFT JOIN calibrated q ON q.scanner_key = s.scanner_key
+LEFT JOIN recovered r ON r.scanner_key = s.scanner_key
+                     AND r.reconstruction_key = s.reconstruction_key
 WHERE s.series_kind = 'image' AND s.modality IN ('PT', 'NM')
+  AND NOT EXISTS (SELECT 1 FROM phantom_scans p
+                  WHERE p.series_instance_uid = s.series_instance_uid)
 """  # noqa: S608
 
 
@@ -117,6 +143,8 @@ _INGREDIENTS: Final = (
               spacing_y_mm, spacing_x_mm FROM volumes WHERE zone = 'raw'""",
     """SELECT roi_id, series_instance_uid, roi_label, roi_method, feature, value FROM features
        WHERE feature IN ('suv_mean', 'suv_sd', 'mtv_ml') AND contains(lower(roi_label), 'liver')""",
+    """SELECT phantom_scan_id, series_instance_uid, scanner_key, reconstruction_key, phantom_kind,
+              measured_on, phantom_verdict, standards_met, calibration_factor FROM phantom_scans""",
 )
 _DIGEST: Final = " UNION ALL ".join(
     f"SELECT {i}, count(*), coalesce(bit_xor(h), 0), coalesce(sum(h % 1000003), 0) "  # noqa: S608
@@ -126,7 +154,10 @@ _DIGEST: Final = " UNION ALL ".join(
 
 
 def protocol_facts(lk: Lake) -> list[Row]:
-    """Facts about every PET and SPECT image series, in the order of their UIDs."""
+    """Facts about every PET and SPECT image series of a patient, in the order of their UIDs.
+
+    What quality control has found to be a phantom is left out: it has neither uptake nor weight.
+    """
     query = f"SELECT * FROM ({_FACTS}) ORDER BY series_instance_uid"  # noqa: S608
     rows: list[Row] = lk.sql(query).to_arrow_table().to_pylist()
     return rows

@@ -17,6 +17,9 @@ from flows.cli.terminal import console, progress_bars
 if TYPE_CHECKING:
     from tasks.protocol.model import Protocol
 
+#: Columns that fit a terminal; csv and the like have all of them.
+_SHOWN = ["severity", "centre", "rule", "patient_key", "message"]
+
 protocol = typer.Typer(help="What studies are held to.", no_args_is_help=True)
 
 
@@ -125,8 +128,8 @@ def findings(
 
     with lake.open(location, read_only=True) as lk:
         answer = ask(lk, is_new=since_last_run, centre=centre, severity=severity.value)
-    shown = answer.drop_columns(["subject_kind"]) if fmt is Format.TABLE else answer
-    write_answer(shown, fmt, output)
+    is_table = fmt is Format.TABLE and output is None
+    write_answer(answer.select(_SHOWN) if is_table else answer, fmt, output)
     if fail_on is None:
         return
     order = list(Severity)

@@ -34,6 +34,19 @@ def _attenuation_corrected(facts: Facts) -> bool:
     return bool(stated)
 
 
+def _calibration(facts: Facts) -> float:
+    return number(
+        facts, "scanner_calibration_factor", "no cylinder of the scanner in quality control"
+    )
+
+
+def _standards_met(facts: Facts) -> frozenset[str]:
+    met = facts.get("standards_met")
+    if not isinstance(met, (list, tuple)):
+        raise Missing("no image quality phantom of the reconstruction in quality control")
+    return frozenset(str(name).upper() for name in met)
+
+
 def _liver_mean(facts: Facts) -> float:
     return number(facts, "liver_suv_mean", _NO_LIVER)
 
@@ -146,6 +159,15 @@ STUDY: Final = (
         "The measured series of the study is attenuation corrected (an uncorrected reconstruction "
         "beside it does not matter).",
         _attenuation_corrected, "truth",
+    ),
+    _q("scanner_calibration_factor", "1", "study",
+       "Measured over true concentration of the scanner's last calibration cylinder.",
+       _calibration),
+    Quantity(
+        "standards_met", "", "study",
+        "Standards (EARL1, EARL2, ...) that the last image quality phantom of scanner and "
+        "reconstruction meets.",
+        _standards_met, "words",
     ),
     _q("liver_suv_mean", "g/ml", "roi", "Mean SUVbw of the ROI labelled liver.", _liver_mean),
     _q("liver_suv_cov_percent", "%", "roi",

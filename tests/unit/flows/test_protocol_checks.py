@@ -20,7 +20,8 @@ from schemas.records import Row
 
 _DAY = datetime.fromisoformat("2024-01-02T10:00:00")
 _KEYS = {"series": ("series_instance_uid",), "clinical_items": ("record_key",),
-         "volumes": ("volume_id",), "features": ("roi_id",), "runs": ("run_id",)}  # fmt: skip
+         "phantom_scans": ("phantom_scan_id",), "features": ("roi_id",),
+         "runs": ("run_id",)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +241,21 @@ def test_checks_of_a_withdrawn_series_go(lk: lake.Lake) -> None:
     lk.commit(lambda tx: tx.delete("series", {"series_instance_uid": ["v1"]}), message="gone")
     assert check(lk, "r2").n_gone == 1
     assert lk.sql("SELECT count(*) FROM protocol_checks").fetchall() == [(0,)]
+
+
+def test_phantoms_have_no_protocol_and_vouch_for_their_scanner(lk: lake.Lake) -> None:
+    put(lk, "series", pet("v1"), pet("cylinder", patient="QC", uptake_time_s=60.0))
+    check(lk)
+    assert found(lk) == [("UPT-1", "fail")]  # until quality control knows it for what it is
+    scan: Row = {"phantom_scan_id": "1", "series_instance_uid": "cylinder", "scanner_key": "SC-1",
+                 "phantom_kind": "cylinder", "calibration_factor": 1.2}  # fmt: skip
+    put(lk, "phantom_scans", scan)
+    (lk.location / "x.toml").write_text(
+        STRICT + '[rules."CAL-1.study"]\nenabled = true\n', encoding="utf-8"
+    )
+    with lake.open(_with_settings(lk, file="x.toml")) as again:
+        check(again, "r2")
+        assert found(again) == [("CAL-1.study", "fail")]
 
 
 def test_findings_are_asked_for_by_centre_and_severity(lk: lake.Lake) -> None:

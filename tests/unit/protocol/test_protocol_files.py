@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InvalidInputError
+from schemas.records import Row
 from tasks.protocol.evaluate import evaluate
 from tasks.protocol.load import default_protocol, load_protocol, parse_protocol
 from tests.unit.protocol.rule_cases import COMPLETE
@@ -48,6 +49,21 @@ def test_a_required_value_that_is_missing_is_a_finding() -> None:
     )
     assert check.outcome == "fail"
     assert check.message == "Blood glucose before FDG: no glucose in the clinical data"
+
+
+@pytest.mark.parametrize(
+    ("changes", "calibration", "standard"),
+    [
+        ({}, "not_checkable", "not_checkable"),
+        ({"scanner_calibration_factor": 0.9, "standards_met": ["EARL1"]}, "passed", "passed"),
+        ({"scanner_calibration_factor": 1.11, "standards_met": ["EARL2"]}, "fail", "fail"),
+        ({"scanner_calibration_factor": 0.89, "standards_met": []}, "fail", "fail"),
+    ],
+)
+def test_a_trial_that_asks_for_phantoms(changes: Row, calibration: str, standard: str) -> None:
+    on = "".join(f'[rules."{rule}"]\nenabled = true\n' for rule in ("CAL-1.study", "STD-1"))
+    found = {c.rule_id: c.outcome for c in evaluate(parse_protocol(HEAD + on), COMPLETE | changes)}
+    assert (found["CAL-1.study"], found["STD-1"]) == (calibration, standard)
 
 
 def test_equal_content_has_an_equal_digest_whatever_its_form() -> None:
