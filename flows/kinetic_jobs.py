@@ -14,7 +14,8 @@ from flows.drawn_rois import DrawnRoi, drawn_rois, named
 from flows.work.kinetic_job import KineticsJob
 from schemas.errors import InvalidInputError
 from schemas.kinetics import KINETIC_PROFILES, KineticProfile
-from tasks.kinetics.input_function import BloodSamples
+from tasks.kinetics.bids_blood import read_bids_blood
+from tasks.kinetics.input_function import BloodSamples, read_samples
 
 #: Changes of the algorithm itself; part of every input digest.
 _ALGORITHM: Final = "kinetics/1"
@@ -100,6 +101,19 @@ def profile_of(text: str) -> KineticProfile:
             return profile
     known = ", ".join(KINETIC_PROFILES)
     raise InvalidInputError(f"no kinetic profile or model {text!r}; known: {known}")
+
+
+def samples_of(path: Path) -> BloodSamples:
+    """Blood samples of a CSV file, or of a BIDS recording (TSV, its JSON beside it).
+
+    Raises
+    ------
+    InvalidInputError
+        As `read_samples` and `read_bids_blood`.
+    """
+    if path.suffix.lower() == ".tsv":
+        return read_bids_blood(text_of(path), text_of(path.with_suffix(".json")))
+    return read_samples(text_of(path))
 
 
 def text_of(path: Path) -> str:

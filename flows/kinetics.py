@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 import lake
 from flows.cluster import Done, open_cluster
 from flows.committing import BATCH_SECONDS, BATCH_SERIES, timed_batches
-from flows.kinetic_jobs import KineticsRequest, missing_jobs, profile_of, text_of
+from flows.kinetic_jobs import KineticsRequest, missing_jobs, profile_of, samples_of, text_of
 from flows.opaque import opaque
 from flows.parametric import Finished, finished
 from flows.private_flow import private_flow
@@ -24,7 +24,6 @@ from flows.work.kinetic_rows import finding
 from flows.work.kinetics import analyse
 from schemas.kinetics import load_kinetic_profile
 from schemas.records import Row
-from tasks.kinetics.input_function import read_samples
 
 _PER_ANALYSIS: Final = ("kinetic_analyses", "input_functions", "kinetic_parameters")
 #: Analyses and curves of volumes that are no more: of series that went, or grew.
@@ -74,8 +73,8 @@ def kinetics(
     series : list of str or None
         Only these series (UIDs in the lake).
     blood_samples : str or None
-        Path of a CSV file of arterial samples of the one series that is named, instead of the input
-        ROI; see `tasks.kinetics.input_function.read_samples`.
+        Path of arterial samples of the one series that is named, instead of the input ROI: a CSV
+        (see `tasks.kinetics.input_function.read_samples`), or a BIDS recording (TSV with JSON).
     with_maps : bool
         Make parametric volumes, too.
 
@@ -90,7 +89,7 @@ def kinetics(
         profile = load_kinetic_profile(text_of(Path(profile_file)))
     wanted = KineticsRequest(
         profile, input_roi, reference_roi, tuple(rois or ("*",)), tuple(series or ()),
-        None if blood_samples is None else read_samples(text_of(Path(blood_samples))), with_maps,
+        None if blood_samples is None else samples_of(Path(blood_samples)), with_maps,
     )  # fmt: skip
     with (
         lake.open(location) as lk,

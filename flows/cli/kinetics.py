@@ -45,7 +45,7 @@ def kinetics(
         list[str] | None, typer.Option(help="Only this series (UID in the lake); repeatable.")
     ] = None,
     blood_samples: Annotated[
-        Path | None, typer.Option(help="CSV of arterial samples, instead of the input ROI.")
+        Path | None, typer.Option(help="Arterial samples (CSV or BIDS TSV), not an input ROI.")
     ] = None,
     maps: Annotated[bool, typer.Option(help="Make parametric volumes, too.")] = True,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -215,12 +216,31 @@ def read_samples(text: str) -> BloodSamples:
         )
     if unknown := sorted(n for n in names - set(_SAMPLE_COLUMNS) if n):
         raise InvalidInputError(f"blood samples: unknown columns {', '.join(unknown)}")
-    rows = [_sample(number, row) for number, row in enumerate(reader, start=2)]
+    return samples_of_rows([_sample(number, row) for number, row in enumerate(reader, start=2)])
+
+
+def samples_of_rows(rows: Sequence[tuple[float, float, float]]) -> BloodSamples:
+    """Blood samples of times (s), activities of plasma and parent fractions (NaN: not measured).
+
+    Raises
+    ------
+    InvalidInputError
+        Fewer than two rows, times that do not ascend from 0 on, negative activities, fractions that
+        are not in 0 to 1.
+    """
     if len(rows) < 2:
         raise InvalidInputError(f"blood samples: expected two rows at least, got {len(rows)}")
     time, plasma, fraction = (np.array(column) for column in zip(*rows, strict=True))
-    if not (np.diff(time) > 0).all() or time[0] < 0:
+    if not (np.diff(time) > 0).all() or not time[0] >= 0:
         raise InvalidInputError("blood samples: expected ascending times from 0 s on")
+    for name, wrong in (
+        ("activity", ~(plasma >= 0) | np.isinf(plasma)),
+        ("parent_fraction", (fraction < 0) | (fraction > 1)),
+    ):
+        if wrong.any():
+            row = int(np.argmax(wrong)) + 2
+            expected = "in 0 to 1" if name == "parent_fraction" else "given, and not negative"
+            raise InvalidInputError(f"blood samples, row {row}: {name} is not {expected}")
     return BloodSamples(time, plasma * _everywhere(time, fraction))
 
 
@@ -239,15 +259,7 @@ def _sample(number: int, row: dict[str, str | None]) -> tuple[float, float, floa
     activity = _number(number, "plasma_bq_per_ml", row)
     if np.isnan(activity):
         activity = _number(number, "whole_blood_bq_per_ml", row)
-    fraction = _number(number, "parent_fraction", row)
-    for name, value, low, high in (
-        ("time_s", time, 0.0, np.inf), ("activity", activity, 0.0, np.inf),
-    ):  # fmt: skip
-        if not low <= value < high:
-            raise InvalidInputError(f"blood samples, row {number}: {name} is missing or negative")
-    if not np.isnan(fraction) and not 0.0 <= fraction <= 1.0:
-        raise InvalidInputError(f"blood samples, row {number}: parent_fraction is not in 0 to 1")
-    return time, activity, fraction
+    return time, activity, _number(number, "parent_fraction", row)
 
 
 def _number(number: int, name: str, row: dict[str, str | None]) -> float:
