@@ -26,6 +26,11 @@ _KNOWN: Final = (
     "OR (subject_kind = 'series' AND rule_id IN "
     "('UPT-1', 'ACT-2', 'HL-1', 'DEC-1', 'COR-1', 'WGT-1', 'VOX-1'))"
 )
+#: What there is of them; whatever else removes or adds one is noticed by it.
+_PRESENT: Final = (
+    "SELECT count(*) AS n, coalesce(bit_xor(hash(finding_id, severity)), 0) AS h FROM findings "
+    "WHERE protocol_digest IS NOT NULL"
+)
 _GONE: Final = (
     "SELECT DISTINCT series_instance_uid FROM protocol_checks WHERE series_instance_uid "
     "NOT IN (SELECT unnest($uids::VARCHAR[]))"
@@ -59,7 +64,7 @@ def renew_checks(lk: Lake, log: RunLog) -> Renewed:
     Runs after everything else is published, since visits, regions and clinical values may come in
     any order. Findings and checks that no longer hold go (history keeps them); a finding that
     stays keeps the run that found it first. Nothing is written, and no rule evaluated, if neither
-    facts nor protocols have changed.
+    facts nor protocols nor the findings have changed.
 
     Raises
     ------
@@ -67,21 +72,22 @@ def renew_checks(lk: Lake, log: RunLog) -> Renewed:
         If a protocol file is not valid.
     """
     protocols = protocols_of(lk)
-    digest = _state_digest(lk, protocols)
-    known = {r["finding_id"]: r for r in lk.sql(_KNOWN).to_arrow_table().to_pylist()}
-    if _is_checked(lk, protocols, digest):
+    # Taken before the facts: what another run publishes meanwhile is then checked the next time.
+    digest = _facts_digest(lk, protocols)
+    known = dict(lk.sql(_KNOWN).fetchall())
+    present = lk.sql(_PRESENT).fetchone() or ()
+    if _is_checked(lk, protocols, input_digest(digest, *present)):
         return Renewed(n_findings=len(known))
-    facts = protocol_facts(lk)
-    checks, findings = _evaluated(protocols, facts)
+    checks, findings, n_series = _evaluated(log, protocols, protocol_facts(lk))
     stamped = _with_first_run(log, findings, known)
     gone = sorted(set(known) - set(stamped))
-    table = _as_table(log, checks)
-    named = [{**protocol_row(p), "checked_digest": digest} for p in protocols.all()]
 
     def write(tx: Transaction) -> None:
         _forget(tx, gone, checks)
-        tx.replace("protocol_checks", table, scope=("series_instance_uid",))
+        tx.replace("protocol_checks", checks, scope=("series_instance_uid",))
         tx.replace("findings", list(stamped.values()), scope=("finding_id",))
+        made = input_digest(digest, *tx.sql(_PRESENT).to_pylist()[0].values())
+        named = [{**protocol_row(p), "checked_digest": made} for p in protocols.all()]
         tx.replace(
             "protocols", log.stamp(named), scope=("protocol_digest",), compared=("checked_digest",)
         )
@@ -89,10 +95,10 @@ def renew_checks(lk: Lake, log: RunLog) -> Renewed:
     n_new = len(set(stamped) - set(known))
     message = log.message(f"protocol: {n_new} new findings, {len(gone)} gone")
     lk.commit(write, message=message, author=author())
-    return Renewed(len(facts), len(checks), len(stamped), n_new, len(gone))
+    return Renewed(n_series, checks.num_rows, len(stamped), n_new, len(gone))
 
 
-def _state_digest(lk: Lake, protocols: Protocols) -> str:
+def _facts_digest(lk: Lake, protocols: Protocols) -> str:
     by_centre = {centre: p.digest for centre, p in sorted(protocols.centres.items())}
     return input_digest(_ALGORITHM, facts_digest(lk), protocols.default.digest, by_centre)
 
@@ -102,16 +108,23 @@ def _is_checked(lk: Lake, protocols: Protocols, digest: str) -> bool:
     return all(done.get(p.digest) == digest for p in protocols.all())
 
 
-def _evaluated(protocols: Protocols, facts: Iterable[Row]) -> tuple[list[Row], dict[str, Row]]:
-    """Rows of ``protocol_checks``, and of ``findings`` by their key."""
-    checks: list[Row] = []
+def _evaluated(
+    log: RunLog, protocols: Protocols, batches: Iterable[list[Row]]
+) -> tuple[pa.Table, dict[str, Row], int]:
+    """Return ``protocol_checks``, rows of ``findings`` by key, and how many series it were."""
+    tables = [_as_table(log, [])]
     findings: dict[str, Row] = {}
-    for series in facts:
-        protocol = protocols.of(series["centre"])
-        made = evaluate(protocol, series)
-        checks += [check_row(check, series, protocol) for check in made]
-        findings |= {str(f["finding_id"]): f for f in findings_of(made, series, protocol)}
-    return checks, findings
+    n_series = 0
+    for batch in batches:
+        checks: list[Row] = []
+        for series in batch:
+            protocol = protocols.of(series["centre"])
+            made = evaluate(protocol, series)
+            checks += [check_row(check, series, protocol) for check in made]
+            findings |= {str(f["finding_id"]): f for f in findings_of(made, series, protocol)}
+        tables.append(_as_table(log, checks))
+        n_series += len(batch)
+    return pa.concat_tables(tables), findings, n_series
 
 
 def _as_table(log: RunLog, checks: list[Row]) -> pa.Table:
@@ -124,23 +137,19 @@ def _as_table(log: RunLog, checks: list[Row]) -> pa.Table:
 
 
 def _with_first_run(
-    log: RunLog, findings: dict[str, Row], known: dict[object, Row]
+    log: RunLog, findings: dict[str, Row], known: dict[str, str | None]
 ) -> dict[str, Row]:
     return {
-        key: {
-            **row,
-            "first_run_id": known.get(key, {}).get("first_run_id") or log.run_id,
-            "run_id": log.run_id,
-        }
+        key: {**row, "first_run_id": known.get(key) or log.run_id, "run_id": log.run_id}
         for key, row in findings.items()
     }
 
 
-def _forget(tx: Transaction, gone: list[str], checks: list[Row]) -> None:
+def _forget(tx: Transaction, gone: list[str], checks: pa.Table) -> None:
     """Drop findings that hold no longer, and checks of series that have none now."""
     if gone:
         tx.delete("findings", {"finding_id": gone})
-    still = sorted({str(row["series_instance_uid"]) for row in checks})
+    still = checks["series_instance_uid"].unique().to_pylist()
     without = tx.sql(_GONE, {"uids": still}).to_pylist()
     if without:
         tx.delete(

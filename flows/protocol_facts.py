@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from lake import Lake
@@ -153,14 +154,19 @@ _DIGEST: Final = " UNION ALL ".join(
 )
 
 
-def protocol_facts(lk: Lake) -> list[Row]:
-    """Facts about every PET and SPECT image series of a patient, in the order of their UIDs.
+#: Series whose facts are unpacked at a time: memory does not grow with the lake.
+_BATCH: Final = 2000
+
+
+def protocol_facts(lk: Lake) -> Iterator[list[Row]]:
+    """Yield facts about every PET and SPECT image series of a patient, in the order of their UIDs.
 
     What quality control has found to be a phantom is left out: it has neither uptake nor weight.
     """
     query = f"SELECT * FROM ({_FACTS}) ORDER BY series_instance_uid"  # noqa: S608
-    rows: list[Row] = lk.sql(query).to_arrow_table().to_pylist()
-    return rows
+    table = lk.sql(query).to_arrow_table()
+    for start in range(0, table.num_rows, _BATCH):
+        yield table.slice(start, _BATCH).to_pylist()
 
 
 def facts_digest(lk: Lake) -> str:

@@ -217,6 +217,14 @@ def test_checking_again_writes_nothing_and_counts_nothing_twice(lk: lake.Lake) -
     assert (lk.snapshot, found(lk)) == before
 
 
+def test_a_finding_that_something_else_removed_comes_back(lk: lake.Lake) -> None:
+    put(lk, "series", pet("v1", uptake_time_s=2000.0))
+    check(lk)
+    lk.commit(lambda tx: tx.delete("findings", {"rule_id": ["UPT-1"]}), message="by mistake")
+    assert renew_checks(lk, RunLog("r2", "ingest")).n_new == 1
+    assert found(lk) == [("UPT-1", "fail")]
+
+
 def test_what_no_longer_holds_goes_and_what_stays_is_not_new(lk: lake.Lake) -> None:
     put(lk, "series", pet("v1", uptake_time_s=2000.0), pet("bad", patient="p2", centre="B"))
     put(lk, "clinical_items", item("glucose", 15.0, patient="p2"))
