@@ -20,7 +20,7 @@ from flows.work.kinetic_rows import (
 )
 from lake.volumes import read_mask
 from lake.volumes.blocks import DynamicVolume, block_windows
-from schemas.errors import KineticsRefusedError
+from schemas.errors import KineticsRefusedError, RejectedObjectError
 from schemas.geometry import FloatArray, Geometry
 from schemas.kinetics import KINETIC_REFUSALS, KineticProfile
 from schemas.records import Row
@@ -70,6 +70,10 @@ def _analyse(root: str, job: KineticsJob, result: Analysed, about: Row) -> None:
         raise KineticsRefusedError("kinetics.input_needs_suv", "one of them is not known")
     if not job.is_decay_corrected:
         raise KineticsRefusedError("kinetics.not_decay_corrected", "no SUV, and no START or ADMIN")
+    if volume.frames.slice_start_s is not None:
+        raise KineticsRefusedError("kinetics.beds", "starts differ from slice to slice")
+    if job.profile.weighting == "duration_decay" and job.half_life_s is None:
+        raise KineticsRefusedError("kinetics.no_half_life", "duration_decay")
     offset = _injection(job, result)
     times = frame_times(volume.frames.start_s, volume.frames.duration_s, offset)
     about["injection_offset_s"] = offset
@@ -84,11 +88,19 @@ def _analyse(root: str, job: KineticsJob, result: Analysed, about: Row) -> None:
     supply = _supply(job, volume, times, source, curves[-1] if source else None, about)
     result.rows["input_functions"] += input_rows(job, supply, volume.unit)
     starts = _fit_all(job, targets, curves, supply, result)
-    about |= {"analysis_status": "done", "t_star_min": max(starts, default=None)}
-    if job.with_maps and starts:
-        latest = max(starts) if job.profile.model != "srtm" else None
+    about["t_star_min"] = max(starts, default=job.profile.t_star_min)
+    if job.with_maps and (starts or _has_start(job.profile)):
+        latest = None if job.profile.model == "srtm" else max(starts, default=None)
         result.model = voxel_model(job.profile, supply, latest)
         result.attributes = map_attributes(job, about, supply)
+    elif not starts:
+        raise KineticsRefusedError("kinetics.nothing_fitted", f"{len(targets)} were tried")
+    about["analysis_status"] = "done"
+
+
+def _has_start(profile: KineticProfile) -> bool:
+    """Tell whether images can be had without a start of the linear part that an ROI gave."""
+    return profile.t_star_min is not None or profile.model == "srtm"
 
 
 def _injection(job: KineticsJob, result: Analysed) -> float:
@@ -113,20 +125,28 @@ def _rois(
             raise KineticsRefusedError(
                 "kinetics.ambiguous_roi", f"{len(job.sources)} ROIs for the {what}"
             )
-        source = _Roi(job.sources[0], _mask(root, job.sources[0], grid))
-        if not source.mask.any():
-            raise KineticsRefusedError("kinetics.empty_roi", f"the ROI of the {what} is empty")
+        source = _drawn(root, job.sources[0], grid)
     targets = []
     for target in job.targets:
-        roi = _Roi(target, _mask(root, target, grid))
-        if roi.mask.any():
-            targets.append(roi)
-        else:
-            said = f"ROI {target.segment_number} ({target.label}) covers no voxel"
-            result.rows["findings"].append(finding(job, "kinetics.empty_roi", said, "warn"))
-    if not targets:
+        try:
+            targets.append(_drawn(root, target, grid))
+        except KineticsRefusedError as refused:
+            found = finding(job, refused.reason_code, refused.detail, "warn")
+            result.rows["findings"].append(found)
+    if not targets and not (job.with_maps and _has_start(job.profile)):
         raise KineticsRefusedError("kinetics.no_target_roi", "nothing to fit")
     return source, targets
+
+
+def _drawn(root: str, source: RoiSource, grid: Geometry) -> _Roi:
+    said = f"ROI {source.segment_number} ({source.label})"
+    try:
+        mask = _mask(root, source, grid)
+    except RejectedObjectError as error:
+        raise KineticsRefusedError("kinetics.unusable_roi", f"{said}: {error.detail}") from error
+    if not mask.any():
+        raise KineticsRefusedError("kinetics.empty_roi", said)
+    return _Roi(source, mask)
 
 
 def _mask(root: str, source: RoiSource, grid: Geometry) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from flows.work.features import RoiSource
 from flows.work.kinetic_job import Analysed, KineticsJob
 from flows.work.kinetics import analyse
 from flows.work.parametric import BlockJob, map_block
-from lake.volumes import write_mask, write_raw
+from lake.volumes import read_raw, write_mask, write_raw
 from lake.volumes.blocks import block_windows
 from schemas.geometry import FloatArray, Geometry
 from schemas.kinetics import KINETIC_PROFILES, KINETIC_REFUSALS, KineticProfile
@@ -166,7 +166,11 @@ def test_a_reference_tissue_instead_of_blood(root: Path, raw: str) -> None:
         ({"sources": ()}, "no_input_roi"),
         ({"sources": (AORTA, TUMOUR)}, "ambiguous_roi"),
         ({"sources": (OUTSIDE,)}, "empty_roi"),
-        ({"targets": ()}, "no_target_roi"),
+        ({"targets": (), "with_maps": False}, "no_target_roi"),
+        ({"profile": replace(PATLAK, t_star_min=None), "targets": ()}, "no_target_roi"),
+        ({"sources": (RoiSource("1.4", 9, "aorta", (np.zeros((3, 3)),)),)}, "unusable_roi"),
+        ({"profile": replace(PATLAK, weighting="duration_decay"), "half_life_s": None},
+         "no_half_life"),
         ({"sources": (TUMOUR,)}, "implausible_input"),
         ({"injection_offset_s": -600.0}, "late_start"),
         ({"refuses_samples": True}, "input_needs_suv"),
@@ -187,6 +191,33 @@ def test_refusals_are_rows_with_their_reason(
     assert reasons(result) == [(f"kinetics.{reason}", "fail")]
     assert result.model is None
     assert result.rows["kinetic_parameters"] == []
+
+
+def test_images_need_no_roi_to_fit(root: Path, raw: str) -> None:
+    result = analyse(str(root), replace(job(raw), targets=()))
+    (analysis,) = result.rows["kinetic_analyses"]
+    assert (analysis["analysis_status"], analysis["t_star_min"]) == ("done", 20.0)
+    assert result.model is not None
+
+
+def test_no_roi_that_can_be_fitted_is_no_result(root: Path, raw: str) -> None:
+    strict = replace(PATLAK, t_star_min=None, max_deviation=1e-6)
+    result = analyse(str(root), job(raw, strict))
+    assert reasons(result) == [
+        ("kinetics.no_linear_part", "warn"), ("kinetics.nothing_fitted", "fail"),
+    ]  # fmt: skip
+    assert result.rows["time_activity_curves"] != []
+
+
+def test_beds_that_follow_one_another_have_no_one_time(
+    root: Path, tmp_path: Path, raw: str
+) -> None:
+    whole = read_raw(str(root), raw)
+    assert whole.frames is not None
+    starts = whole.frames.start_s[:, None] + np.array([0.0, 0.0, 2.0, 2.0])  # type: ignore[index]
+    beds = replace(whole, frames=replace(whole.frames, slice_start_s=starts))
+    path = str(write_raw(str(tmp_path), "1.2", beds)["volume_path"])
+    assert reasons(analyse(str(tmp_path), job(path))) == [("kinetics.beds", "fail")]
 
 
 def test_what_is_only_a_pity_is_a_warning(root: Path, raw: str) -> None:
