@@ -76,11 +76,11 @@ def nightly(
                 redcap_mapping=redcap_mapping,
                 fhir_mapping=fhir_mapping,
             )
+        if _has_phantoms(location):  # before images are matched by the resolution they show
+            stages["Phantom scans"] = qc_phantom(location, dask_address=address)
         stages["Standard volumes"] = standardise(
             location, pet_profile=pet_profile, ct_profile=ct_profile, dask_address=address
         )
-        if _has_phantoms(location):
-            stages["Phantom scans"] = qc_phantom(location, dask_address=address)
         stages["ROIs"] = extract_features(location, profile=feature_profile, dask_address=address)
         stages["Protocol"] = check_protocol(location)
         stages["Harmonised values"] = harmonise(location, profile=feature_profile)

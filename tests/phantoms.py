@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from schemas.volume import ImageVolume
+from tasks.phantom import find_spheres
 from tasks.simulate.imaging import axial_grid
 from tasks.simulate.phantoms import Blur, Pose, iq_phantom, uniform_cylinder
 
 HOT = (10.0,) * 6
+
+#: Spheres of an image that several tests look at, searched for once.
+found_spheres = lru_cache(maxsize=32)(find_spheres)
 
 
 def _grid_shape(
@@ -34,7 +40,25 @@ def iq_image(
     grid = axial_grid(shape, voxel_mm, -76.0)
     blur = Blur(fwhm_mm, noise_cov, 5.0, calibration_factor)
     place = pose or Pose((1.3, -24.0, 2.1), (0.0, 0.0, 12.0))
-    values = iq_phantom(grid, place, blur, background=background, ratios=ratios, rng=rng)
+    if rng is not None:
+        values = iq_phantom(grid, place, blur, background=background, ratios=ratios, rng=rng)
+        return ImageVolume(values, grid, "Bq/ml")
+    return _without_noise(shape, voxel_mm, place, blur, background, ratios)
+
+
+@lru_cache(maxsize=16)
+def _without_noise(
+    shape: tuple[int, int, int],
+    voxel_mm: tuple[float, float, float],
+    place: Pose,
+    blur: Blur,
+    background: float,
+    ratios: tuple[float, ...],
+) -> ImageVolume:
+    """Return an image that several tests look at; nobody may write to it."""
+    grid = axial_grid(shape, voxel_mm, -76.0)
+    values = iq_phantom(grid, place, blur, background=background, ratios=ratios)
+    values.setflags(write=False)
     return ImageVolume(values, grid, "Bq/ml")
 
 

@@ -97,6 +97,14 @@ def test_looking_at_a_series(desk: Desk) -> None:
     assert desk.run(python).splitlines() == ["mip True", "histogram True"]
 
 
+def test_checking_scanners_with_phantoms(desk: Desk) -> None:
+    """The phantom of the page gives its resolution back and meets EARL1."""
+    (script,) = blocks(DOCS / "how-to" / "check-scanners-with-phantoms.md")
+    printed = desk.run(script)
+    assert re.search(r"FWHM z, y, x: \[[78]\.\d? +7\.[45] +7\.[45]\] mm", printed), printed
+    assert "EARL1: pass" in printed
+
+
 def test_reading_without_tracerlake(desk: Desk) -> None:
     (script,) = blocks(DOCS / "how-to" / "read-without-tracerlake.md")
     assert "import lake" not in script.code

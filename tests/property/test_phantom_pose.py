@@ -22,7 +22,7 @@ def poses(draw: st.DrawFn) -> Pose:
     return Pose((x, y, z), (draw(tilt), turned + draw(tilt), turn))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     pose=poses(),
     ratio=st.sampled_from([4.0, 8.0, 10.0]),
