@@ -21,7 +21,7 @@ from tasks.ingest.tracer import is_spect, radionuclide, tracer_name
 from tasks.quantify.times import parse_date
 
 #: Raised when rows or volumes made from the same objects would come out differently.
-CONVERSION_VERSION: Final = 3
+CONVERSION_VERSION: Final = 4
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 #: Ages above are given as `_AGE_CAP`, as HIPAA's safe harbour asks.
