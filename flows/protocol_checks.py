@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -30,6 +31,10 @@ _KNOWN: Final = (
 _PRESENT: Final = (
     "SELECT count(*) AS n, coalesce(bit_xor(hash(finding_id, severity)), 0) AS h FROM findings "
     "WHERE protocol_digest IS NOT NULL"
+)
+_BETWEEN: Final = (
+    "SELECT * FROM protocol_checks WHERE series_instance_uid BETWEEN $first AND $last "
+    "ORDER BY series_instance_uid, rule_id"
 )
 _GONE: Final = (
     "SELECT DISTINCT series_instance_uid FROM protocol_checks WHERE series_instance_uid "
@@ -78,24 +83,81 @@ def renew_checks(lk: Lake, log: RunLog) -> Renewed:
     present = lk.sql(_PRESENT).fetchone() or ()
     if _is_checked(lk, protocols, input_digest(digest, *present)):
         return Renewed(n_findings=len(known))
-    checks, findings, n_series = _evaluated(log, protocols, protocol_facts(lk))
-    stamped = _with_first_run(log, findings, known)
-    gone = sorted(set(known) - set(stamped))
+    done = _Progress()
+    for facts in protocol_facts(lk):
+        _renew_batch(lk, log, _evaluated(log, protocols, facts), known, done)
+    gone = sorted(set(known) - done.finding_ids)
+    _finish(lk, log, protocols, digest, gone, done)
+    n_new = len(done.finding_ids - set(known))
+    return Renewed(len(done.uids), done.n_checks, len(done.finding_ids), n_new, len(gone))
+
+
+@dataclass
+class _Progress:
+    """What the batches so far came to: series with checks, and all findings that hold."""
+
+    uids: set[str] = field(default_factory=set)
+    finding_ids: set[str] = field(default_factory=set)
+    n_checks: int = 0
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows of ``protocol_checks`` of some series, and of ``findings`` with the series of each."""
+
+    checks: pa.Table
+    findings: list[tuple[str, Row]]
+
+
+def _renew_batch(
+    lk: Lake, log: RunLog, batch: _Batch, known: dict[str, str | None], done: _Progress
+) -> None:
+    """Write the series of a batch whose checks differ, and findings that are not there."""
+    changed = _differing(lk, batch.checks)
+    written = batch.checks.filter(
+        pa.compute.is_in(
+            batch.checks["series_instance_uid"], pa.array(sorted(changed), pa.string())
+        )
+    )
+    findings = [
+        _stamped(log, row, known)
+        for uid, row in batch.findings
+        if uid in changed or row["finding_id"] not in known
+    ]
+    done.uids |= set(batch.checks["series_instance_uid"].unique().to_pylist())
+    done.finding_ids |= {str(row["finding_id"]) for _, row in batch.findings}
+    done.n_checks += batch.checks.num_rows
+    if not changed and not findings:
+        return
 
     def write(tx: Transaction) -> None:
-        _forget(tx, gone, checks)
-        tx.replace("protocol_checks", checks, scope=("series_instance_uid",))
-        tx.replace("findings", list(stamped.values()), scope=("finding_id",))
+        tx.delete("protocol_checks", {"series_instance_uid": sorted(changed)})
+        tx.insert("protocol_checks", written)
+        tx.replace("findings", findings, scope=("finding_id",))
+
+    message = log.message(f"protocol: checks of {len(changed)} series")
+    lk.commit(write, message=message, author=author())
+
+
+def _finish(
+    lk: Lake, log: RunLog, protocols: Protocols, digest: str, gone: list[str], done: _Progress
+) -> None:
+    """Drop what no longer holds, and note what has been checked."""
+
+    def write(tx: Transaction) -> None:
+        if gone:
+            tx.delete("findings", {"finding_id": gone})
+        without = tx.sql(_GONE, {"uids": sorted(done.uids)})["series_instance_uid"].to_pylist()
+        if without:
+            tx.delete("protocol_checks", {"series_instance_uid": without})
         made = input_digest(digest, *tx.sql(_PRESENT).to_pylist()[0].values())
         named = [{**protocol_row(p), "checked_digest": made} for p in protocols.all()]
         tx.replace(
             "protocols", log.stamp(named), scope=("protocol_digest",), compared=("checked_digest",)
         )
 
-    n_new = len(set(stamped) - set(known))
-    message = log.message(f"protocol: {n_new} new findings, {len(gone)} gone")
+    message = log.message(f"protocol: {len(done.finding_ids)} findings hold, {len(gone)} gone")
     lk.commit(write, message=message, author=author())
-    return Renewed(n_series, checks.num_rows, len(stamped), n_new, len(gone))
 
 
 def _facts_digest(lk: Lake, protocols: Protocols) -> str:
@@ -108,23 +170,38 @@ def _is_checked(lk: Lake, protocols: Protocols, digest: str) -> bool:
     return all(done.get(p.digest) == digest for p in protocols.all())
 
 
-def _evaluated(
-    log: RunLog, protocols: Protocols, batches: Iterable[list[Row]]
-) -> tuple[pa.Table, dict[str, Row], int]:
-    """Return ``protocol_checks``, rows of ``findings`` by key, and how many series it were."""
-    tables = [_as_table(log, [])]
-    findings: dict[str, Row] = {}
-    n_series = 0
-    for batch in batches:
-        checks: list[Row] = []
-        for series in batch:
-            protocol = protocols.of(series["centre"])
-            made = evaluate(protocol, series)
-            checks += [check_row(check, series, protocol) for check in made]
-            findings |= {str(f["finding_id"]): f for f in findings_of(made, series, protocol)}
-        tables.append(_as_table(log, checks))
-        n_series += len(batch)
-    return pa.concat_tables(tables), findings, n_series
+def _evaluated(log: RunLog, protocols: Protocols, facts: Iterable[Row]) -> _Batch:
+    checks: list[Row] = []
+    findings: dict[str, tuple[str, Row]] = {}
+    for series in facts:
+        protocol = protocols.of(series["centre"])
+        made = evaluate(protocol, series)
+        checks += [check_row(check, series, protocol) for check in made]
+        for row in findings_of(made, series, protocol):
+            findings[str(row["finding_id"])] = (str(series["series_instance_uid"]), row)
+    return _Batch(_as_table(log, checks), list(findings.values()))
+
+
+def _differing(lk: Lake, checks: pa.Table) -> set[str]:
+    """Series between the first and the last of a batch whose checks are not those in the lake."""
+    if not checks.num_rows:
+        return set()
+    uids = checks["series_instance_uid"].to_pylist()
+    bounds = {"first": min(uids), "last": max(uids)}
+    old = lk.sql(_BETWEEN, bounds).to_arrow_table().drop_columns(["run_id"])
+    order = [("series_instance_uid", "ascending"), ("rule_id", "ascending")]
+    new = checks.sort_by(order).select(old.column_names)
+    if new.equals(old.cast(new.schema)):
+        return set()
+    before, now = _by_series(old), _by_series(new)
+    return {uid for uid in before | now if before.get(uid) != now.get(uid)}
+
+
+def _by_series(checks: pa.Table) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in checks.to_pylist():
+        found[row["series_instance_uid"]].append(row)
+    return dict(found)
 
 
 def _as_table(log: RunLog, checks: list[Row]) -> pa.Table:
@@ -136,23 +213,7 @@ def _as_table(log: RunLog, checks: list[Row]) -> pa.Table:
     return pa.table(stamped | {"run_id": [log.run_id] * len(checks)}, schema=schema)
 
 
-def _with_first_run(
-    log: RunLog, findings: dict[str, Row], known: dict[str, str | None]
-) -> dict[str, Row]:
-    return {
-        key: {**row, "first_run_id": known.get(key) or log.run_id, "run_id": log.run_id}
-        for key, row in findings.items()
-    }
-
-
-def _forget(tx: Transaction, gone: list[str], checks: pa.Table) -> None:
-    """Drop findings that hold no longer, and checks of series that have none now."""
-    if gone:
-        tx.delete("findings", {"finding_id": gone})
-    still = checks["series_instance_uid"].unique().to_pylist()
-    without = tx.sql(_GONE, {"uids": still}).to_pylist()
-    if without:
-        tx.delete(
-            "protocol_checks",
-            {"series_instance_uid": [row["series_instance_uid"] for row in without]},
-        )
+def _stamped(log: RunLog, row: Row, known: dict[str, str | None]) -> Row:
+    """Keep the name of the run that found it first."""
+    first = known.get(str(row["finding_id"])) or log.run_id
+    return {**row, "first_run_id": first, "run_id": log.run_id}
