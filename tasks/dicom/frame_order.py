@@ -19,6 +19,9 @@ from tasks.quantify.times import combine, parse_date, parse_datetime, parse_time
 
 #: Slices of one frame that start further apart than this were measured one after the other (beds).
 _SAME_START_S: Final = 1.0
+#: The time of average activity lies before the middle of a frame by no more than this part of it,
+#: for nuclides and frames in use (1.4 % for ten minutes of C-11).
+_BEFORE_MIDDLE: Final = 0.03
 #: A time that is not there.
 _UNKNOWN: Final = math.nan
 #: Local times, of which only differences are used.
@@ -172,8 +175,38 @@ def _starts(of: _Values, kind: str) -> FloatArray | None:
     for name in ("acquisition_s", "frame_reference_s"):
         values = of(name)
         if np.isfinite(values).all() and (np.diff(values, axis=0) > 0).all():
+            if name == "frame_reference_s":
+                values = _frame_starts(values, of("duration_s"))
             return np.asarray(values - values.min())
     return None
+
+
+def _frame_starts(reference: FloatArray, duration: FloatArray) -> FloatArray:
+    """Return the starts (t, z) of frames whose reference times are known, s.
+
+    A reference time is by the standard the time of average activity, a little before the middle of
+    the frame; GE gives the start. Whichever makes the frames follow one another more closely is
+    taken; what decay puts between middle and average activity is closed.
+
+    References
+    ----------
+    DICOM PS3.3 C.8.9.4.1.5 (Frame Reference Time).
+    """
+
+    def gaps(start: FloatArray) -> FloatArray:
+        return np.asarray(np.diff(start, axis=0) - duration[:-1])
+
+    start = reference - duration / 2.0
+    if (
+        not np.isfinite(duration).all()
+        or np.abs(gaps(start)).sum() >= np.abs(gaps(reference)).sum()
+    ):
+        return reference
+    for frame in range(1, len(start)):
+        end = start[frame - 1] + duration[frame - 1]
+        is_next = np.abs(start[frame] - end) <= _BEFORE_MIDDLE * duration[frame]
+        start[frame] = np.where(is_next, end, start[frame])
+    return start
 
 
 def _common(values: FloatArray) -> FloatArray | None:
