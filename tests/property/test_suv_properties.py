@@ -9,16 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import RejectedObjectError
+from schemas.records import Row, SuvDerivation
+from schemas.spect_calibrations import SpectCalibration
+from tasks.quantify import derive_suv
 from tasks.quantify.body import (
     MASS_FORMULAS,
     body_surface_m2,
     lbm_janmahasatian,
     normalising_mass_kg,
 )
+from tasks.quantify.calibration import becquerel_per_count
 from tasks.quantify.decay import average_count_time, frame_decay_factor, remaining_fraction
 from tasks.quantify.dose import activity_bq, mass_kg
 from tasks.quantify.halflife import NUCLIDES, nuclide_by_half_life, nuclide_by_text
+from tasks.quantify.normalisations import normalisations
 from tasks.quantify.times import parse_date, parse_datetime, parse_offset, parse_time
+from tests.unit.quantify.test_derive_suv import header
 
 weights, heights = st.floats(30, 250), st.floats(120, 220)
 
@@ -114,3 +120,68 @@ def test_every_nuclide_is_found_by_its_half_life_and_name(nuclide: object) -> No
     element, mass = nuclide.name.split("-")
     for text in (nuclide.name, f"{mass}{element}", f"^{mass}^{element}", f"{mass} {element}"):
         assert nuclide_by_text(text) is nuclide
+
+
+@given(
+    st.integers(-4000, 4000), st.integers(-30, 4 * 3600), st.integers(0, 900), st.integers(0, 3600)
+)
+def test_shifted_dates_change_no_candidate(
+    days: int, uptake_s: int, late_s: int, bed_s: int
+) -> None:
+    """De-identification shifts by whole days; what `decay_references` holds is relative."""
+
+    def derived(day: date) -> SuvDerivation:
+        injected = datetime.combine(day, time(9))
+        start = injected + timedelta(seconds=uptake_s)
+        slices = []
+        for offset in (0, bed_s):
+            ds = header(
+                acquisition=(start + timedelta(seconds=offset)).strftime("%H%M%S"),
+                reference_ms=1000 * offset + 149605,
+                SeriesTime=(start + timedelta(seconds=late_s)).strftime("%H%M%S"),
+                RadiopharmaceuticalStartTime=injected.strftime("%H%M%S"),
+            )
+            ds.SeriesDate = ds.AcquisitionDate = day.strftime("%Y%m%d")
+            slices.append(ds)
+        return derive_suv(slices)
+
+    before, after = derived(date(2025, 3, 10)), derived(date(2025, 3, 10) + timedelta(days=days))
+    assert before.candidates == after.candidates
+    assert before.normalisations == after.normalisations
+    chosen = [c for c in before.candidates if c.is_chosen]
+    assert len(chosen) == (before.status == "suv")
+    for candidate in chosen:
+        assert candidate.factor == pytest.approx(before.factors[0], rel=1e-12)
+        assert candidate.difference_percent == 0
+
+
+@given(weights, heights.map(lambda cm: cm / 100), st.sampled_from("MFO"))
+def test_kinds_of_suv_are_multiples_of_suvbw(weight: float, size: float, sex: str) -> None:
+    found = {n.name: n for n in normalisations(weight, size, sex)}
+    for n in found.values():
+        if n.per_suvbw is None:
+            assert n.reason_code == "suv_size_implausible"  # lean mass left its range
+            continue
+        grams_or_cm2 = (n.measure or 0) * (1000 if n.measure_unit == "kg" else 1)
+        assert n.per_suvbw * weight * 1000 == pytest.approx(grams_or_cm2, rel=1e-12)
+        assert n.per_suvbw > 0
+    if sex == "O":
+        male, female = ({n.name: n.measure for n in normalisations(weight, size, s)} for s in "MF")
+        janma = found["suv_lbm_janma"].measure
+        both = (male["suv_lbm_janma"] or 0) + (female["suv_lbm_janma"] or 0)
+        assert janma == pytest.approx(both / 2)
+
+
+@given(st.floats(0.5, 60), st.integers(1, 500), st.floats(1e-3, 1), st.floats(1, 200))
+def test_calibration_is_inverse_to_time_volume_and_factor(
+    view_s: float, n_views: int, volume_ml: float, cps_per_mbq: float
+) -> None:
+    """Counts of 1 Bq/ml, times Bq/ml per count, are 1 Bq/ml."""
+    calibration = SpectCalibration(
+        id="a", model="m", nuclide="Lu-177", collimator="MELP", cps_per_mbq=cps_per_mbq, source="s"
+    )
+    scan: Row = {"view_duration_s": view_s, "n_views": n_views, "voxel_volume_ml": volume_ml}
+    per_count = becquerel_per_count(calibration, scan)
+    counts = 1e-6 * volume_ml * view_s * n_views * cps_per_mbq
+    assert per_count is not None
+    assert counts * per_count == pytest.approx(1, rel=1e-12)

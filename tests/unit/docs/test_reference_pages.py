@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from pydantic import BaseModel
 
-from lake.settings import LakeSettings, Limits, Maintenance, Retry, make_settings
+from lake.settings import LakeSettings, Limits, Maintenance, ProtocolFiles, Retry, make_settings
 from schemas.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,6 +85,7 @@ def test_settings_page_names_every_key_with_its_default() -> None:
         "limits": Limits,
         "retry": Retry,
         "maintenance": Maintenance,
+        "protocol": ProtocolFiles,
     }
     expected: dict[str, object] = {}
     for name in LakeSettings.model_fields:
@@ -93,7 +94,7 @@ def test_settings_page_names_every_key_with_its_default() -> None:
             expected |= {f"{name}.{key}": getattr(group, key) for key in groups[name].model_fields}
         elif name not in {"lake_id", "key_dir"}:
             expected[name] = getattr(settings, name)
-    words: dict[object, str] = {"None": "none", "True": "`true`", "{}": "empty"}
+    words: dict[object, str] = {"None": "none", "[]": "none", "True": "`true`", "{}": "empty"}
     assert set(shown) == set(expected) | {"lake_id", "key_dir"}
     for name, value in expected.items():
         assert shown[name] == words.get(str(value), f"`{value}`"), name

@@ -199,6 +199,17 @@ def test_a_changed_table_needs_no_dicom_and_gone_is_gone(lk: Lake) -> None:
     assert lk.sql("SELECT count(*) FROM suv_factors").fetchall() == [(0,)]
 
 
+def test_many_volumes_are_written_by_workers(lk: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real worker writes what this process would."""
+    applied(lk, row())
+    here = series(lk)
+    applied(lk)
+    monkeypatch.setattr("flows.spect_calibration._FEW", 0)
+    with ClusterOnDemand(workers=1) as cluster, run_record(lk, "calibrate", {}) as log:
+        assert calibrate_spect(lk, log, cluster, [row()]) == (1, 1)
+    assert series(lk)["volume_id"] == here["volume_id"]
+
+
 def test_days_of_validity_are_real_ones(lk: Lake, study: Study) -> None:
     """The lake's dates are shifted by years; the table's are the site's own."""
     day = study.start.date()
