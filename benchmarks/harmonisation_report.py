@@ -64,7 +64,7 @@ def write_study(
         *_centre_lines(centres, found, estimates),
         *_variation_lines(centres, rows),
         *_recovery_lines(rows),
-        *_remarks(centres, found),
+        *_remarks(centres, found, rows),
     ]
     (docs / _PAGE).write_text("\n".join(lines), encoding="utf-8")
     _draw(docs / _PICTURE, centres, rows)
@@ -161,7 +161,9 @@ def _recovery_lines(rows: Sequence[Measurement]) -> Iterator[str]:
 
 
 def _remarks(
-    centres: Sequence[Centre], found: Mapping[str, Mapping[str, Match | None]]
+    centres: Sequence[Centre],
+    found: Mapping[str, Mapping[str, Match | None]],
+    rows: Sequence[Measurement],
 ) -> Iterator[str]:
     yield "## What was refused"
     yield ""
@@ -178,6 +180,28 @@ def _remarks(
     low = min(c.profile.calibration_factor for c in centres)
     high = max(c.profile.calibration_factor for c in centres)
     yield _REMAINS.format(low=low, high=high)
+    yield from _worse(centres, rows)
+
+
+def _worse(centres: Sequence[Centre], rows: Sequence[Measurement]) -> Iterator[str]:
+    """Say where matching made lesions less alike than calibration alone."""
+    factors = _factors(centres, calibrated=True)
+    worse = []
+    for metric, name in _METRICS.items():
+        for d in _diameters(rows):
+            before, after = (
+                variation([r for r in rows if r.standard == s], metric, d, factors)
+                for s in ("as acquired", "cohort-worst")
+            )
+            if after > before + 0.5:
+                worse.append(f"{name} at {d:g} mm ({before:.1f} to {after:.1f} %)")
+    if worse:
+        yield (
+            "With calibration, matching to the cohort's worst made these less alike, by more than "
+            f"half a percent: {', '.join(worse)}. Smoothing leaves each centre with another noise, "
+            "and the maximum of a large lesion is mostly noise."
+        )
+        yield ""
 
 
 def _variants(rows: Sequence[Measurement]) -> Iterator[tuple[str, bool]]:
@@ -260,6 +284,8 @@ def _draw(place: Path, centres: Sequence[Centre], rows: Sequence[Measurement]) -
         axes.set_xticklabels([f"{d:g}" for d in diameters])
         axes.spines[["top", "right"]].set_visible(False)
     above[0].legend(fontsize=7, frameon=False)
-    below[0].legend(fontsize=7, frameon=False, title="centre", title_fontsize=7, ncols=2)
+    below[0].legend(
+        fontsize=7, frameon=False, title="centre", title_fontsize=7, ncols=2, loc="lower right"
+    )
     place.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(place, dpi=110)

@@ -101,7 +101,7 @@ def missing_jobs(
 ) -> list[FeatureJob]:
     """Jobs for standard volumes whose ROIs have not been measured from the same inputs."""
     done = done_digests(lk, "rois")
-    drawn = _drawn_rois(lk)
+    drawn = drawn_rois(lk)
     jobs = []
     for uid, study, patient, centre, modality, frame, volume_id, path, unit, standard in lk.sql(
         _IMAGES
@@ -122,7 +122,7 @@ def missing_jobs(
     return jobs
 
 
-def _drawn_rois(lk: lake.Lake) -> dict[str, list[tuple[str, RoiSource]]]:
+def drawn_rois(lk: lake.Lake) -> dict[str, list[tuple[str, RoiSource]]]:
     """ROIs with a digest of their content, by the series (or else the frame) they belong to."""
     contours = _contours(lk)
     drawn: dict[str, list[tuple[str, RoiSource]]] = defaultdict(list)

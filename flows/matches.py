@@ -16,7 +16,9 @@ from tasks.standardise.matching import Match, Widths
 TOO_COARSE, UNKNOWN, OUTSIDE, ESTIMATED = "STD-2", "STD-3", "STD-4", "STD-5"
 #: Nobody measured the calibration that a profile asks for.
 UNCALIBRATED: Final = "STD-6"
-_RULES: Final = (TOO_COARSE, UNKNOWN, OUTSIDE, ESTIMATED, UNCALIBRATED)
+#: The ROI that a scale of intensity refers to was not drawn.
+NO_REFERENCE: Final = "STD-7"
+_RULES: Final = (TOO_COARSE, UNKNOWN, OUTSIDE, ESTIMATED, UNCALIBRATED, NO_REFERENCE)
 _RULE_OF: Final = {"too_coarse": TOO_COARSE, "unknown": UNKNOWN, "outside": OUTSIDE}
 
 
@@ -26,6 +28,8 @@ def match_rows(plans: Iterable[Planned]) -> tuple[list[Row], list[Row]]:
     for plan in plans:
         if plan.lacks_calibration:
             findings.append(_uncalibrated(plan))
+        if plan.lacks_reference:
+            findings.append(_without_reference(plan))
         if plan.match is None:
             continue
         rows.append(_row(plan, plan.match))
@@ -123,6 +127,14 @@ def _uncalibrated(plan: Planned) -> Row:
         f"{made}"
     )
     return _finding(plan, UNCALIBRATED, "warn", message)
+
+
+def _without_reference(plan: Planned) -> Row:
+    message = (
+        f"{plan.profile.profile_id} refers to the ROI {plan.profile.reference_roi!r}, which nobody "
+        "drew on this series; no volume was made"
+    )
+    return _finding(plan, NO_REFERENCE, "warn", message)
 
 
 def _finding(plan: Planned, rule: str, severity: str, message: str) -> Row:

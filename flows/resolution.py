@@ -46,9 +46,9 @@ WHERE v.zone = 'raw' AND coalesce(v.part_index, 1) = 1 AND p.true_ratio IS NOT N
 
 #: Images that an estimate is made from, at most.
 _MOST_IMAGES: Final = 5
-#: Standard error that an estimate has at least, as a share: what the edges of simulated patients
-#: miss the truth by.
-_ESTIMATE_ERROR: Final = 0.1
+#: Standard error that an estimate has at least, as a share: what the edges of a real phantom missed
+#: its spheres by. Those of simulated patients are within 0.15.
+_ESTIMATE_ERROR: Final = 0.4
 _ALGORITHM: Final = "resolution/1"
 
 Device = tuple[str | None, str | None]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import lake
 from flows.derive import geometry_of, input_digest
 from flows.targets import Targets
+from flows.work.features import RoiSource
 from flows.work.standardise import StandardiseJob
 from schemas.geometry import Geometry
 from schemas.profiles import StandardProfile
@@ -33,7 +34,7 @@ WITH grids AS (
 )
 SELECT v.series_instance_uid, v.volume_id, v.volume_path, s.modality,
        coalesce(v.part_index, 1), v.part_label, s.scanner_key, s.reconstruction_key, s.patient_key,
-       s.centre, v.shape_z, v.shape_y, v.shape_x, v.affine_lps,
+       s.centre, s.frame_of_reference_uid, v.shape_z, v.shape_y, v.shape_x, v.affine_lps,
        e.shape_z, e.shape_y, e.shape_x, e.affine_lps,
        ct.shape_z, ct.shape_y, ct.shape_x, ct.affine_lps
 FROM volumes v
@@ -67,6 +68,7 @@ class RawImage:
     reconstruction_key: str | None
     patient_key: str | None
     centre: str | None
+    frame_of_reference_uid: str | None
     geometry: Geometry
     emission: Geometry | None
     ct: Geometry | None
@@ -89,6 +91,8 @@ class Planned:
         None where the match, or the calibration, is refused.
     lacks_calibration : bool
         The profile asks for a calibration factor that nobody measured.
+    lacks_reference : bool
+        The profile's scale of intensity refers to a ROI that nobody drew.
     """
 
     image: RawImage
@@ -96,6 +100,7 @@ class Planned:
     match: Match | None
     job: StandardiseJob | None
     lacks_calibration: bool = False
+    lacks_reference: bool = False
 
 
 def raw_images(lk: lake.Lake) -> list[RawImage]:
@@ -104,7 +109,8 @@ def raw_images(lk: lake.Lake) -> list[RawImage]:
 
 
 def _image(row: tuple[object, ...]) -> RawImage:
-    uid, volume_id, path, modality, part, label, scanner, recon, patient, centre, *grids = row
+    uid, volume_id, path, modality, part, label, *texts = row[:11]
+    grids = list(row[11:])
     own = _geometry(grids[:4])
     if own is None:
         raise ValueError(f"raw volume {volume_id} has no grid")
@@ -114,10 +120,11 @@ def _image(row: tuple[object, ...]) -> RawImage:
         str(path),
         str(modality),
         Part(int(str(part)), _text(label)),
-        _text(scanner),
-        _text(recon),
-        _text(patient),
-        _text(centre),
+        _text(texts[0]),
+        _text(texts[1]),
+        _text(texts[2]),
+        _text(texts[3]),
+        _text(texts[4]),
         own,
         _geometry(grids[4:8]),
         _geometry(grids[8:]),
@@ -136,21 +143,51 @@ def _geometry(columns: list[object]) -> Geometry | None:
     return geometry_of(shape, list(affine))  # type: ignore[call-overload]
 
 
+#: Drawn ROIs with a digest of their content, by series or frame of reference.
+Drawn = Mapping[str, list[tuple[str, RoiSource]]]
+
+
 def planned(
-    images: Iterable[RawImage], profiles: Iterable[StandardProfile], targets: Targets
+    images: Iterable[RawImage],
+    profiles: Iterable[StandardProfile],
+    targets: Targets,
+    drawn: Drawn,
 ) -> list[Planned]:
     """Every raw volume with every profile of its modality."""
     chosen = list(profiles)
     return [
-        _plan(image, profile, targets)
+        _plan(image, profile, targets, _reference(image, profile, drawn))
         for image in images
         for profile in chosen
         if profile.modality == image.modality
     ]
 
 
-def _plan(image: RawImage, profile: StandardProfile, targets: Targets) -> Planned:
+def _reference(
+    image: RawImage, profile: StandardProfile, drawn: Drawn
+) -> list[tuple[str, RoiSource]]:
+    """ROIs of the series with the label that the profile's scale refers to."""
+    if profile.reference_roi is None:
+        return []
+    wanted = _plain(profile.reference_roi)
+    of_frame = drawn.get(image.frame_of_reference_uid or "", [])
+    rois = drawn.get(image.series_instance_uid) or of_frame
+    return [(digest, roi) for digest, roi in rois if _plain(roi.label or "") == wanted]
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.replace("_", " ").casefold().split())
+
+
+def _plan(
+    image: RawImage,
+    profile: StandardProfile,
+    targets: Targets,
+    reference: list[tuple[str, RoiSource]],
+) -> Planned:
     match = targets.match(image, profile)
+    if profile.reference_roi is not None and not reference:
+        return Planned(image, profile, match, None, lacks_reference=True)
     factor = targets.calibration(image) if profile.correct_calibration else None
     lacks = profile.correct_calibration and factor is None
     unmatched = match is not None and not match.is_matched
@@ -158,10 +195,13 @@ def _plan(image: RawImage, profile: StandardProfile, targets: Targets) -> Planne
         return Planned(image, profile, match, None, lacks)
     like = _other_grid(image, profile)
     grid = None if like is None else like.digest()
-    digest = input_digest(_ALGORITHM, image.volume_id, profile.digest(), grid, match, factor)
+    digest = input_digest(
+        _ALGORITHM, image.volume_id, profile.digest(), grid, match, factor,
+        [digest for digest, _ in reference],
+    )  # fmt: skip
     job = StandardiseJob(
         image.series_instance_uid, image.volume_id, image.volume_path, profile, like, digest,
-        image.part, match, factor,
+        image.part, match, factor, tuple(roi for _, roi in reference),
     )  # fmt: skip
     return Planned(image, profile, match, job, lacks)
 

@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 import lake
 from flows.cluster import ClusterOnDemand
 from flows.derive import done_digests, done_in_batches, profile_named
+from flows.features import drawn_rois
 from flows.matches import match_rows, publish_matches, refused_volumes
 from flows.opaque import opaque
 from flows.profiles import standard_profiles
@@ -22,6 +23,10 @@ from flows.targets import Targets
 from flows.work.standardise import StandardiseJob, standardise_and_store
 from schemas.records import Row
 from tasks.findings.row import finding_row
+from tasks.standardise.normalise import NoReferenceError
+
+#: A fault of ours; a reference ROI that gives no scale of intensity.
+_FAILED, _NO_SCALE = "STD-FAILED", "STD-8"
 
 #: Standard volumes whose series still has raw volumes, but no longer this part.
 _GONE: Final = """
@@ -79,7 +84,8 @@ def standardise(
         forget_gone_parts(lk, log)
         images = raw_images(lk)
         update_resolution(lk, log, images, chosen, cluster)
-        plans = planned(images, chosen, Targets.of_lake(lk, images))
+        rois = drawn_rois(lk) if any(p.reference_roi for p in chosen) else {}
+        plans = planned(images, chosen, Targets.of_lake(lk, images), rois)
         publish_matches(lk, log, *match_rows(plans))
         forget(lk, log, refused_volumes(lk, plans), "without the resolution of their profile")
         done = done_digests(lk, "volumes")
@@ -133,6 +139,8 @@ def publish(
     def write(tx: lake.Transaction) -> None:
         scope = ("series_instance_uid", "zone", "profile_id", "part_index")
         if rows:
+            series = [row["series_instance_uid"] for row in rows]
+            tx.delete("findings", {"rule_id": [_FAILED, _NO_SCALE], "subject_id": series})
             tx.replace("volumes", log.stamp(rows), scope=scope)
         if findings:
             tx.replace("findings", log.stamp(findings), scope=("finding_id",))
@@ -143,10 +151,15 @@ def publish(
 
 
 def _failure(job: StandardiseJob, error: BaseException | None) -> Row:
+    message = f"the volume could not be standardised ({type(error).__name__})"
+    rule = _FAILED
+    if isinstance(error, NoReferenceError):
+        message = f"no volume was made under {job.profile.profile_id}: {error}"
+        rule = _NO_SCALE
     return finding_row(
-        rule_id="STD-FAILED",
+        rule_id=rule,
         severity="fail",
         subject_kind="series",
         subject_id=job.series_instance_uid,
-        message=f"the volume could not be standardised ({type(error).__name__})",
+        message=message,
     )

@@ -17,7 +17,7 @@ NAMED_TARGETS: Final[tuple[str, ...]] = ("EARL1", "EARL2", "cohort-worst")
 
 Modality = Literal["PT", "CT", "MR"]
 Target = Literal["EARL1", "EARL2", "cohort-worst"]
-Normalisation = Literal["none", "z-score", "ratio", "white-stripe"]
+Normalisation = Literal["none", "z-score", "ratio"]
 
 
 def parameter_digest(parameters: Mapping[str, object]) -> str:
@@ -81,11 +81,12 @@ class StandardProfile:
         Interpolation of masks that are brought onto volumes of this profile.
     mask_threshold : float
         Share of a voxel from which it belongs to the mask, above 0 and at most 1.
-    normalisation : {"none", "z-score", "ratio", "white-stripe"}
+    normalisation : {"none", "z-score", "ratio"}
         Scale of the intensities: as they are; mean 0 and standard deviation 1 in the reference ROI;
-        divided by its mean (SUVR); or by the peak of normal-appearing white matter (MR).
+        or divided by its mean (SUVR, ratio to liver or blood pool).
     reference_roi : str or None
-        Label of the ROI that ``z-score`` and ``ratio`` refer to.
+        Label of the ROI that ``z-score`` and ``ratio`` refer to, as drawn on the series; case and
+        underscores do not count. Without such a ROI there is no volume.
     correct_calibration : bool
         Divide by the calibration factor (measured over true) that a phantom of the scanner and
         reconstruction showed; without one the image is refused, or kept with `unmatched`. Off
@@ -167,9 +168,9 @@ class StandardProfile:
 
     def _check_intensity(self) -> None:
         name, method = self.profile_id, self.normalisation
-        known = {"none", "z-score", "ratio", "white-stripe"}
+        known = {"none", "z-score", "ratio"}
         require(method in known, name, f"normalisation of {', '.join(sorted(known))}", method)
-        needs_roi = method in {"z-score", "ratio"}
+        needs_roi = method != "none"
         given = bool(self.reference_roi)
         require(
             needs_roi == given,
@@ -177,8 +178,6 @@ class StandardProfile:
             "a reference_roi exactly for z-score and ratio",
             self.reference_roi,
         )
-        mr_only = method != "white-stripe" or self.modality == "MR"
-        require(mr_only, name, "white-stripe for MR only", self.modality)
 
     @property
     def kind(self) -> str:

@@ -90,17 +90,20 @@ def _masks(
 ) -> Iterator[tuple[RoiSource, str, NDArray[np.bool_]]]:
     """Yield each ROI with its method and mask on the image's grid."""
     for source in job.rois:
-        if source.mask_path is None:
-            yield source, "rtstruct", rasterise_contours(source.contours, image.geometry)
-        else:
-            stored = read_mask(root, source.mask_path)
-            order, share = _mask_rule(image)
-            mask = mask_to_grid(
-                stored, source.segment_number, image.geometry, order=order, threshold=share
-            )
-            yield source, "seg", mask
+        method = "rtstruct" if source.mask_path is None else "seg"
+        yield source, method, roi_mask(root, source, image.geometry, *_mask_rule(image))
     if not job.rois and image.value_unit == "SUVbw":
         yield from _threshold_masks(job, image)
+
+
+def roi_mask(
+    root: str, source: RoiSource, geometry: Geometry, order: int, threshold: float
+) -> NDArray[np.bool_]:
+    """Mask of a drawn ROI on a grid, (z, y, x)."""
+    if source.mask_path is None:
+        return rasterise_contours(source.contours, geometry)
+    stored = read_mask(root, source.mask_path)
+    return mask_to_grid(stored, source.segment_number, geometry, order=order, threshold=threshold)
 
 
 def _mask_rule(image: ImageVolume) -> tuple[int, float]:

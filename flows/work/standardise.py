@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
+from flows.work.features import RoiSource, roi_mask
 from lake.volumes import open_raw, write_standard
 from lake.volumes.slabs import RawSlabs
 from schemas.geometry import Geometry
 from schemas.profiles import StandardProfile
 from schemas.records import Row
-from schemas.volume import WHOLE, Attributes, Part
+from schemas.volume import WHOLE, Attributes, ImageBlocks, Part
+from tasks.segment.masks import label_box
 from tasks.standardise import standardised_blocks
+from tasks.standardise.grid import crop_grid
 from tasks.standardise.matching import Match
+from tasks.standardise.normalise import NoReferenceError, Reference, normalised, reference_of
 from tasks.standardise.source import VoxelSource, divided, quantified_source
 
 
@@ -35,6 +42,8 @@ class StandardiseJob:
         How its resolution is brought to the profile's target; None without a target.
     calibration_factor : float or None
         Measured over true activity, to divide by; None where the profile does not ask for it.
+    reference : tuple of RoiSource
+        ROI that the profile's scale of intensity refers to.
     """
 
     series_instance_uid: str
@@ -46,6 +55,7 @@ class StandardiseJob:
     part: Part = WHOLE
     match: Match | None = None
     calibration_factor: float | None = None
+    reference: tuple[RoiSource, ...] = ()
 
 
 def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
@@ -56,14 +66,18 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
     if job.calibration_factor is not None:
         source = divided(source, job.calibration_factor)
         attributes["divided_by_calibration_factor"] = job.calibration_factor
-    standard = standardised_blocks(
-        source,
-        unit,
-        attributes,
-        job.profile,
-        like=job.like,
-        matching_fwhm_mm=None if job.match is None else job.match.filter_fwhm_mm,
-    )
+    widths = None if job.match is None else job.match.filter_fwhm_mm
+
+    def standard_on(grid: Geometry | None) -> ImageBlocks:
+        return standardised_blocks(
+            source, unit, attributes, job.profile, like=grid, matching_fwhm_mm=widths
+        )
+
+    standard = standard_on(job.like)
+    if job.profile.normalisation != "none":
+        found = _reference(volumes_root, job, standard.geometry, standard_on)
+        label = job.profile.reference_roi or ""
+        standard = normalised(standard, job.profile.normalisation, label, found)
     row = write_standard(
         volumes_root,
         job.series_instance_uid,
@@ -74,6 +88,19 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
         part=job.part,
     )
     return {**row, "input_digest": job.input_digest}
+
+
+def _reference(
+    root: str, job: StandardiseJob, grid: Geometry, standard_on: Callable[[Geometry], ImageBlocks]
+) -> Reference:
+    """Intensities of the reference ROI; only the box around it is standardised for that."""
+    mask = np.zeros(grid.shape, dtype=np.bool_)
+    for source in job.reference:
+        mask |= roi_mask(root, source, grid, job.profile.mask_order, job.profile.mask_threshold)
+    box = label_box(mask)
+    if box is None:
+        raise NoReferenceError("the reference region covers no voxel of the image")
+    return reference_of(standard_on(crop_grid(grid, box)).collected().values, mask[box])
 
 
 def _about_match(match: Match | None) -> Attributes:

@@ -159,6 +159,42 @@ def test_a_phantom_counts_before_what_is_given(copied: Path) -> None:
         assert ratio == pytest.approx(1 / 0.8, rel=0.02)
 
 
+def test_a_scale_refers_to_a_drawn_region(copied: Path) -> None:
+    with lake.open(copied, read_only=True) as lk:
+        ((label,),) = lk.sql(
+            "SELECT g.segment_label FROM segments g JOIN series s "
+            "ON s.series_instance_uid = g.referenced_series_uid WHERE s.modality = 'PT' "
+            "AND s.centre = 'A' ORDER BY ALL LIMIT 1"
+        ).fetchall()
+    (copied / "profiles" / "ratio.toml").write_text(
+        'kind = "standard"\nprofile_id = "ratio/1"\nmodality = "PT"\nspacing_mm = [8, 8, 8]\n'
+        f'normalisation = "ratio"\nreference_roi = "{label.upper().replace(" ", "_")}"\n'
+    )
+    counts = standardise(str(copied), profiles=["ratio/1"], workers=1)
+    with lake.open(copied, read_only=True) as lk:
+        made = lk.sql(
+            "SELECT series_instance_uid, value_unit FROM volumes WHERE profile_id = 'ratio/1'"
+        ).fetchall()
+        (refused,) = lk.sql(
+            "SELECT count(DISTINCT subject_id) FROM findings WHERE rule_id IN ('STD-7', 'STD-8')"
+        ).fetchall()[0]
+        images = "SELECT count(*) FROM series JOIN volumes v USING (series_instance_uid) "
+        images += "WHERE modality IN ('PT', 'NM') AND v.zone = 'raw' AND v.shape_t IS NULL"
+        assert len(made) + refused == lk.sql(images).fetchall()[0][0]
+        assert {unit for _, unit in made} == {"1"}
+        assert counts["n_written"] == len(made) > 0
+        uid = made[0][0]
+        plain, scaled = (
+            lk.volume(uid, "standard", "pet-4mm/1"),
+            lk.volume(uid, "standard", "ratio/1"),
+        )
+        about = scaled.attrs["intensity_normalisation"]
+        assert about["unit_before"] == "SUVbw"
+        # the same image but for the grid: sums per volume differ by the mean of the region
+        ratio = float(plain.sum()) * 4**3 / (float(scaled.sum()) * 8**3)
+        assert ratio == pytest.approx(about["mean"], rel=0.02)
+
+
 def test_features_of_two_standards_are_kept_apart(copied: Path) -> None:
     with lake.open(copied, read_only=True) as lk:
         before = lk.sql("SELECT * FROM cohort ORDER BY ALL").fetchall()
@@ -166,7 +202,9 @@ def test_features_of_two_standards_are_kept_apart(copied: Path) -> None:
     harmonise(str(copied))
     with lake.open(copied, read_only=True) as lk:
         profiles = lk.sql("SELECT DISTINCT standard_profile FROM rois ORDER BY ALL").fetchall()
-        assert profiles == [("calibrated/1",), ("pet-4mm/1",), ("wide/1",)]
+        assert profiles == [
+            ("calibrated/1",), ("pet-4mm/1",), ("ratio/1",), ("wide/1",),
+        ]  # fmt: skip
         assert lk.sql("SELECT * FROM cohort ORDER BY ALL").fetchall() == before
         ((severity, message),) = lk.sql(
             "SELECT severity, message FROM findings WHERE rule_id = 'STD-1'"

@@ -103,7 +103,6 @@ GOOD = 'kind = "standard"\nprofile_id = "a/1"\nmodality = "PT"\nspacing_mm = [4,
         (GOOD + "mask_threshold = 0", "mask threshold"),
         (GOOD + 'normalisation = "ratio"', "reference_roi"),
         (GOOD + 'reference_roi = "liver"', "reference_roi"),
-        (GOOD + 'normalisation = "white-stripe"', "MR only"),
     ],
 )
 def test_mistakes_are_named(text: str, complaint: str) -> None:

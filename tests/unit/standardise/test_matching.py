@@ -79,8 +79,8 @@ def test_edges_of_scanners_are_alike_after_matching(
     geometry = axial_grid(shape, spacing, -75.0)
     sigma = fwhm / FWHM_PER_SIGMA
     planes = []
-    for axis in geometry.axis_coordinates():
-        ends = axis[:, None] + np.linspace(-0.5, 0.5, 41) * (axis[1] - axis[0])
+    for place in geometry.axis_coordinates():
+        ends = place[:, None] + np.linspace(-0.5, 0.5, 41) * (place[1] - place[0])
         planes.append((0.5 * (1 + erf(ends / sigma / np.sqrt(2)))).mean(axis=1))
     resolution = Resolution("measured", (fwhm, fwhm, fwhm))
     match = match_to_fwhm(resolution, spacing, (9.0, 9.0, 9.0), "9 mm")
@@ -90,11 +90,11 @@ def test_edges_of_scanners_are_alike_after_matching(
         image = ImageVolume(np.broadcast_to(shaped, shape).astype(np.float32), geometry, "SUVbw")
         out = standardise(image, profile, matching_fwhm_mm=match.filter_fwhm_mm)
         middle = tuple(n // 2 for n in out.geometry.shape)
-        place = tuple(slice(None) if a == axis else m for a, m in enumerate(middle))
+        middle_line = tuple(slice(None) if a == axis else m for a, m in enumerate(middle))
         x = out.geometry.axis_coordinates()[axis]
         expected = 0.5 * (1 + erf(x / (9.0 / FWHM_PER_SIGMA) / np.sqrt(2)))
         inside = np.abs(x) < 40
-        assert np.abs(out.values[place] - expected)[inside].max() < 0.012
+        assert np.abs(out.values[middle_line] - expected)[inside].max() < 0.012
 
 
 def test_gaussian_into_the_band_of_earl_1() -> None:
