@@ -11,6 +11,7 @@ import lake
 from flows.ingest import ingest
 from flows.qc_phantom import has_phantoms, qc_phantom
 from flows.report.build import build_report
+from flows.standardise import standardise
 from schemas.errors import InvalidInputError
 from tasks.simulate.phantom_series import PhantomSeries, write_phantom
 from tasks.simulate.scanner import centre_profile
@@ -118,3 +119,24 @@ def test_unknown_series_and_standards_are_refused(location: Path) -> None:
         qc_phantom(str(location), series=["1.2.3"])
     with pytest.raises(InvalidInputError, match="known: EARL1, EARL2"):
         qc_phantom(str(location), standard="EARL3")
+
+
+def test_images_are_matched_by_what_their_phantom_shows(location: Path) -> None:
+    """All series here are of one scanner and reconstruction, which the image phantom measured."""
+    counts = standardise(str(location), profiles=["pet-2mm-earl1/1"], workers=1)
+    assert counts["n_failed"] == 0
+    with lake.open(location, read_only=True) as lk:
+        ((source, fwhm, phantom),) = lk.sql(
+            "SELECT resolution_source, fwhm_x_mm, phantom_series_uid FROM resolution"
+        ).fetchall()
+        assert (source, phantom) == ("measured", scans(location)[0]["series_instance_uid"])
+        assert fwhm == pytest.approx(PROFILE.psf_fwhm_mm, rel=0.05)
+        ((best, high, detail),) = lk.sql(
+            "SELECT filter_best_mm, filter_high_mm, match_detail FROM resolution_bands"
+        ).fetchall()
+        assert detail is None  # from the image of the phantom, not from a digital one
+        assert 0.0 <= best <= high < 4.0  # 8 mm are about what EARL 1 wants
+        matches = lk.sql(
+            "SELECT DISTINCT match_status, round(filter_fwhm_x_mm, 3) FROM resolution_matches"
+        ).fetchall()
+        assert matches == [("matched", round(best, 3))]
