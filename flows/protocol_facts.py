@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from lake import Lake
-from lake.views import LESION_WORDS, MEASURED
+from lake.views import MEASURED
 from schemas.records import Row
 from schemas.tables import TABLES
 from tasks.clinical.model import NUMBERS
+from tasks.segment.references import LIVER, reference_tissue
 
 #: Clinical items that protocols look at: all numbers.
 ITEMS: Final = tuple(NUMBERS)
@@ -21,25 +22,32 @@ _FIRST: Final = (
 )  # fmt: skip
 _LIVER: Final = ("liver_suv_mean", "liver_suv_sd", "liver_volume_ml")
 
-_LESION: Final = "|".join(LESION_WORDS)
+_LIVER_ROIS: Final = """
+SELECT DISTINCT f.roi_id, f.roi_label, g.property_code
+FROM features f
+LEFT JOIN rois r ON r.roi_id = f.roi_id
+LEFT JOIN segments g ON g.segmentation_series_uid = r.segmentation_series_uid
+                    AND g.segment_number = r.segment_number
+WHERE f.feature = 'suv_mean'
+"""
 
-# One liver ROI per series: drawn before thresholded, then the largest.
-_LIVERS: Final = f"""
+# One liver ROI per series: drawn before thresholded; one of about a sphere of 3 cm, in which its
+# limits are defined, before the whole organ; then the largest.
+_LIVERS: Final = """
 livers AS (
     SELECT series_instance_uid, roi_id,
            max(value) FILTER (feature = 'suv_mean') AS liver_suv_mean,
            max(value) FILTER (feature = 'suv_sd') AS liver_suv_sd,
            max(value) FILTER (feature = 'mtv_ml') AS liver_volume_ml
     FROM features
-    WHERE feature IN ('suv_mean', 'suv_sd', 'mtv_ml')
-      AND regexp_matches(replace(coalesce(roi_label, ''), '_', ' '), '\\bliver\\b', 'i')
-      AND NOT regexp_matches(replace(roi_label, '_', ' '), '\\b({_LESION})s?\\b', 'i')
+    WHERE feature IN ('suv_mean', 'suv_sd', 'mtv_ml') AND list_contains($livers, roi_id)
     GROUP BY series_instance_uid, roi_id, roi_method
     QUALIFY row_number() OVER (
         PARTITION BY series_instance_uid
-        ORDER BY starts_with(coalesce(roi_method, ''), 'threshold'), liver_volume_ml DESC,
+        ORDER BY starts_with(coalesce(roi_method, ''), 'threshold'),
+                 NOT coalesce(liver_volume_ml BETWEEN 5 AND 30, false), liver_volume_ml DESC,
                  roi_id) = 1
-)"""  # noqa: S608
+)"""
 
 # The first visit is the patient's first study with the tracer (or nuclide) and the method. Another
 # study of the same day is a later image of the same visit, not a follow-up.
@@ -142,8 +150,8 @@ _INGREDIENTS: Final = (
     "SELECT * EXCLUDE (run_id) FROM clinical_items WHERE value_number IS NOT NULL",
     """SELECT series_instance_uid, part_index, frame_kind, shape_t, shape_z, spacing_z_mm,
               spacing_y_mm, spacing_x_mm FROM volumes WHERE zone = 'raw'""",
-    """SELECT roi_id, series_instance_uid, roi_label, roi_method, feature, value FROM features
-       WHERE feature IN ('suv_mean', 'suv_sd', 'mtv_ml') AND contains(lower(roi_label), 'liver')""",
+    """SELECT roi_id, series_instance_uid, roi_method, feature, value FROM features
+       WHERE feature IN ('suv_mean', 'suv_sd', 'mtv_ml') AND list_contains($livers, roi_id)""",
     """SELECT phantom_scan_id, series_instance_uid, scanner_key, reconstruction_key, phantom_kind,
               measured_on, phantom_verdict, standards_met, calibration_factor FROM phantom_scans""",
 )
@@ -164,12 +172,18 @@ def protocol_facts(lk: Lake) -> Iterator[list[Row]]:
     What quality control has found to be a phantom is left out: it has neither uptake nor weight.
     """
     query = f"SELECT * FROM ({_FACTS}) ORDER BY series_instance_uid"  # noqa: S608
-    table = lk.sql(query).to_arrow_table()
+    table = lk.sql(query, {"livers": _livers(lk)}).to_arrow_table()
     for start in range(0, table.num_rows, _BATCH):
         yield table.slice(start, _BATCH).to_pylist()
 
 
 def facts_digest(lk: Lake) -> str:
     """Digest of everything that the facts are made of, whatever the order of rows."""
-    rows = sorted(lk.sql(_DIGEST).fetchall())
+    rows = sorted(lk.sql(_DIGEST, {"livers": _livers(lk)}).fetchall())
     return "-".join(f"{int(value):x}" for row in rows for value in row)
+
+
+def _livers(lk: Lake) -> list[str]:
+    """ROIs that are liver by label or code, and no lesion in it."""
+    rois = lk.sql(_LIVER_ROIS).fetchall()
+    return sorted(roi for roi, label, code in rois if reference_tissue(label, code) == LIVER)

@@ -102,7 +102,7 @@ def protocol_part(lk: Lake) -> ProtocolPart | None:
     since = last_check(lk)
     new = _new_by_centre(lk)
     return ProtocolPart(
-        protocols=_named(protocols),
+        protocols=_named(lk, protocols),
         rules_off=_rules_off(protocols),
         since=since,
         new=new[:_MAX_LISTED],
@@ -125,8 +125,13 @@ def _new_by_centre(lk: Lake) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda r: (r["centre"], r["severity"] != "fail", r["rule"]))
 
 
-def _named(protocols: Protocols) -> list[str]:
-    others = [f"{centre}: {p.protocol_id}" for centre, p in sorted(protocols.centres.items())]
+def _named(lk: Lake, protocols: Protocols) -> list[str]:
+    """Say who is held to what; a centre without studies may be a misspelt one."""
+    known = {centre for (centre,) in lk.sql("SELECT DISTINCT centre FROM series").fetchall()}
+    others = [
+        f"{centre}{'' if centre in known else ' (no studies)'}: {p.protocol_id}"
+        for centre, p in sorted(protocols.centres.items())
+    ]
     first = protocols.default.protocol_id
     return [f"all other centres: {first}" if others else f"all centres: {first}", *others]
 

@@ -145,6 +145,8 @@ def test_the_liver_of_both_visits(lk: lake.Lake) -> None:
         {**feature, "roi_id": "2", "series_instance_uid": "v2", "value": 3.1},
         {**feature, "roi_id": "3", "series_instance_uid": "v2", "value": 9.0,
          "roi_label": "liver lesion"},
+        {**feature, "roi_id": "4", "series_instance_uid": "v1", "value": 8.0,
+         "roi_label": "leber", "roi_method": "threshold:SUVbw>=4"},
     )  # fmt: skip
     check(lk)
     # 55 % more, and (3.1 - 2.0) x 0.75229 = 0.83 in SUL
