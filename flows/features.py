@@ -6,7 +6,6 @@ from collections import defaultdict
 from functools import partial
 from typing import Final
 
-import numpy as np
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
@@ -14,11 +13,11 @@ from prefect.runtime import flow_run
 import lake
 from flows.cluster import Done, open_cluster
 from flows.derive import done_digests, done_in_batches, input_digest, profile_named
+from flows.drawn_rois import drawn_rois
 from flows.opaque import opaque
 from flows.profiles import feature_profiles
 from flows.runs import RunLog, author, run_record
 from flows.work.features import FeatureJob, MeasuredVolume, RoiSource, measure
-from schemas.geometry import FloatArray
 from schemas.profiles import FeatureProfile
 from schemas.records import Row
 from tasks.findings.row import finding_row
@@ -31,19 +30,6 @@ SELECT s.series_instance_uid, s.study_instance_uid, s.patient_key, s.centre, s.m
 FROM volumes v JOIN series s USING (series_instance_uid)
 WHERE v.zone = 'standard' AND s.modality IN ('PT', 'NM') AND s.series_kind = 'image'
 ORDER BY v.volume_id
-"""
-
-_SEGMENTS: Final = """
-SELECT g.segmentation_series_uid, g.segment_number, g.segment_label, g.segment_kind,
-       g.referenced_series_uid, g.frame_of_reference_uid, v.volume_path, g.volume_id
-FROM segments g LEFT JOIN volumes v ON v.volume_id = g.volume_id
-ORDER BY g.segmentation_series_uid, g.segment_number
-"""
-
-_CONTOURS: Final = """
-SELECT segmentation_series_uid, segment_number, points_lps_mm
-FROM contours WHERE geometric_type = 'CLOSED_PLANAR'
-ORDER BY segmentation_series_uid, segment_number, contour_index
 """
 
 
@@ -124,24 +110,12 @@ def missing_jobs(
 
 def drawn_rois(lk: lake.Lake) -> dict[str, list[tuple[str, RoiSource]]]:
     """ROIs with a digest of their content, by the series (or else the frame) they belong to."""
-    contours = _contours(lk)
     drawn: dict[str, list[tuple[str, RoiSource]]] = defaultdict(list)
-    for uid, number, label, kind, series, frame, path, volume_id in lk.sql(_SEGMENTS).fetchall():
-        points = contours.get((uid, number), ()) if kind == "contours" else ()
-        if not points and path is None:
-            continue
-        source = RoiSource(uid, number, label, points, path)
-        content = volume_id or input_digest([p.tolist() for p in points])
-        entry = (input_digest(uid, number, content), source)
-        drawn[series or frame].append(entry)
+    for roi in drawn_rois(lk):
+        drawn[roi.referenced_series_uid or roi.frame_of_reference_uid or ""].append(
+            (roi.digest, roi.source)
+        )
     return drawn
-
-
-def _contours(lk: lake.Lake) -> dict[tuple[str, int], tuple[FloatArray, ...]]:
-    polygons: dict[tuple[str, int], list[FloatArray]] = defaultdict(list)
-    for uid, number, points in lk.sql(_CONTOURS).fetchall():
-        polygons[uid, number].append(np.asarray(points, dtype=np.float64).reshape(-1, 3))
-    return {key: tuple(value) for key, value in polygons.items()}
 
 
 @task(name="publish features", cache_policy=NO_CACHE, persist_result=False)
