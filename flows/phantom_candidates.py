@@ -19,7 +19,7 @@ from schemas.errors import InvalidInputError, TracerlakeError
 from schemas.records import Row
 from tasks.deidentify.pseudonyms import Pseudonyms
 from tasks.phantom.fill import Fill, HeaderFacts, fill_of
-from tasks.phantom.limits import Limit
+from tasks.phantom.limits import Limit, for_nuclide
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ UNION ALL SELECT 1 FROM phantom_scans LIMIT 1
 _SERIES: Final = f"""
 SELECT s.series_instance_uid, s.patient_key, s.centre, s.scanner_key, s.reconstruction_key,
        s.manufacturer_model_name, s.study_datetime, s.series_datetime, s.patient_weight_kg,
-       s.injected_activity_bq, s.injection_datetime, s.half_life_s,
+       s.injected_activity_bq, s.injection_datetime, s.half_life_s, s.radionuclide,
        v.volume_id, v.volume_path, p.fill_json, p.declared_standard, p.measured_on,
        p.phantom_scan_id IS NOT NULL AS is_known,
        {_NAMED} AS is_named
@@ -162,7 +162,8 @@ def _job(
     fill = own or request.fill or _remembered(row["fill_json"])
     declared = request.declared or _text(row["declared_standard"])
     said = json.dumps(_said(fill), sort_keys=True)
-    digest = input_digest(_ALGORITHM, row["volume_id"], said, declared, repr(request.limits))
+    limits = for_nuclide(request.limits, _text(row["radionuclide"]))
+    digest = input_digest(_ALGORITHM, row["volume_id"], said, declared, repr(limits))
     day = fill.measured_on or row["measured_on"]
     if day is None and (is_asked_for or row["is_named"]):
         # never by shape alone: the real day of a patient taken for a phantom must not be kept
@@ -180,7 +181,7 @@ def _job(
     model = _text(row["manufacturer_model_name"])
     title = ", ".join(t for t in (_text(row["centre"]), model, reconstruction) if t)
     return PhantomJob(
-        identity, str(row["volume_path"]), title, fill, _header(row), request.limits, declared,
+        identity, str(row["volume_path"]), title, fill, _header(row), limits, declared,
         is_asked_for,
     )  # fmt: skip
 

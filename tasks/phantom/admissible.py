@@ -85,7 +85,7 @@ def admissible_gaussian(
     """
     used = tuple(
         limit
-        for limit in known or read_limits()
+        for limit in (read_limits() if known is None else known)
         if limit.standard == standard and limit.low is not None and limit.sphere_mm is not None
         and (limit.is_verified or not only_verified)
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,9 @@ from tasks.phantom.recovery import SphereRecovery
 
 #: Status of a limit that was read in its source; all others are marked wherever they are used.
 VERIFIED: Final = "verified"
-_COLUMNS: Final = {"standard", "metric", "sphere_mm", "rc_min", "rc_max", "status", "source"}
+_COLUMNS: Final = {
+    "standard", "tracer", "metric", "sphere_mm", "rc_min", "rc_max", "status", "source",
+}  # fmt: skip
 _CALIBRATION: Final = ("EARL_CAL", "calibration_factor")
 
 #: What a value is against its limit; ``no_limit`` where the standard's limit is not known.
@@ -40,6 +43,8 @@ class Limit:
         ``missing``: exists, but is not known here.
     source : str
         Where it is from.
+    tracer : str
+        Nuclide, or nuclide and tracer, that it was made for: ``18F-FDG``.
     """
 
     standard: str
@@ -49,6 +54,7 @@ class Limit:
     high: float | None
     status: str
     source: str
+    tracer: str = "18F"
 
     @property
     def is_verified(self) -> bool:
@@ -110,13 +116,53 @@ def _limit(row: dict[str, str]) -> Limit:
     if (low is None) != (high is None) or (low is not None and high is not None and low >= high):
         raise ValueError(f"{row['standard']} {row['metric']}: rc_min and rc_max are no band")
     return Limit(
-        row["standard"], row["metric"], number("sphere_mm"), low, high, row["status"], row["source"]
-    )
+        row["standard"], row["metric"], number("sphere_mm"), low, high, row["status"],
+        row["source"], row["tracer"],
+    )  # fmt: skip
+
+
+def _of(known: Iterable[Limit] | None) -> Iterable[Limit]:
+    return read_limits() if known is None else known
+
+
+def for_nuclide(known: Iterable[Limit], radionuclide: str | None) -> tuple[Limit, ...]:
+    """Leave out limits for spheres that were made for another nuclide.
+
+    Parameters
+    ----------
+    radionuclide : str or None
+        Such as ``F-18``; None (not known) leaves nothing out.
+
+    Examples
+    --------
+    >>> len(standards(for_nuclide(read_limits(), "F-18")))
+    2
+    >>> standards(for_nuclide(read_limits(), "Lu-177"))
+    ()
+    """
+    return tuple(
+        limit
+        for limit in known
+        if limit.sphere_mm is None or radionuclide is None
+        or _nuclide(limit.tracer) == radionuclide
+    )  # fmt: skip
+
+
+def _nuclide(tracer: str) -> str:
+    """Nuclide of a tracer as the lake writes it.
+
+    Examples
+    --------
+    >>> _nuclide("177Lu-SPECT")
+    'Lu-177'
+    """
+    found = re.match(r"(\d+)([A-Z][a-z]?)", tracer)
+    return f"{found[2]}-{found[1]}" if found else tracer
 
 
 def standards(known: Iterable[Limit] | None = None) -> tuple[str, ...]:
     """Names of the standards that have limits for spheres, in the order of the file."""
-    named = [limit.standard for limit in known or read_limits() if limit.sphere_mm is not None]
+    named = [limit.standard for limit in _of(known) if limit.sphere_mm is not None]
     return tuple(dict.fromkeys(named))
 
 
@@ -131,14 +177,14 @@ def limits(standard: str, metric: str, known: Iterable[Limit] | None = None) -> 
     """
     return {
         limit.sphere_mm: limit
-        for limit in known or read_limits()
+        for limit in _of(known)
         if limit.standard == standard and limit.metric == metric and limit.sphere_mm is not None
     }
 
 
 def calibration_limit(known: Iterable[Limit] | None = None) -> Limit:
     """Band of measured over true concentration in a uniform cylinder."""
-    for limit in known or read_limits():
+    for limit in _of(known):
         if (limit.standard, limit.metric) == _CALIBRATION:
             return limit
     raise InvalidInputError("the limits hold no calibration_factor of EARL_CAL")
@@ -164,7 +210,7 @@ def judge(
     tuple of Verdict
         One per sphere and metric; metrics without any limit of this standard say ``no_limit``.
     """
-    known = tuple(known or read_limits())
+    known = tuple(_of(known))
     verdicts = []
     for sphere in recovery:
         metrics = sphere.coefficients or {

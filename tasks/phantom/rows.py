@@ -63,7 +63,23 @@ def recovery_rows(result: PhantomResult) -> list[Row]:
         for standard, verdicts in (result.verdicts or {}).items()
         for verdict in verdicts
     ]
+    if not result.verdicts:
+        rows = list(_unjudged_rows(result))
     return [*rows, *_nema_rows(result)]
+
+
+def _unjudged_rows(result: PhantomResult) -> Iterator[Row]:
+    """Recovery where no standard has limits for the nuclide."""
+    for sphere in result.recovery:
+        for metric, value in sphere.coefficients.items():
+            yield {
+                "sphere_mm": sphere.diameter_mm,
+                "recovery_metric": metric,
+                "recovery_standard": "none",
+                "value": value,
+                "limit_status": "none",
+                "recovery_verdict": NO_LIMIT,
+            }
 
 
 def _recovery_row(verdict: Verdict, standard: str) -> Row:
@@ -172,6 +188,10 @@ def _spheres(result: PhantomResult) -> Iterator[_Said]:
 def _bands(result: PhantomResult) -> Iterator[_Said]:
     """RC-1: each value outside the declared standard, or that no standard is met."""
     verdicts = result.verdicts or {}
+    if result.recovery and not verdicts:
+        yield _Said(
+            "RC-1", "info", "recovery is not judged: no limits are known for the nuclide"
+        )  # fmt: skip
     if result.declared is None:
         if verdicts and not result.standards_met:
             names = ", ".join(

@@ -17,6 +17,7 @@ from schemas.volume import ImageVolume
 from tasks.phantom import IqPhantom, find_cylinder, find_spheres, read_limits
 from tasks.phantom.analysis import PhantomResult, analyse_phantom
 from tasks.phantom.fill import Fill, HeaderFacts
+from tasks.phantom.limits import for_nuclide
 from tasks.phantom.rows import finding_rows, recovery_rows, scan_row
 from tasks.pictures.phantom import recovery_png, spheres_png, uniformity_png
 from tests.phantoms import cylinder_image, iq_image
@@ -98,6 +99,17 @@ def test_a_missing_sphere_is_a_finding() -> None:
     assert {r["recovery_verdict"] for r in missing if r["recovery_standard"] == "EARL1"} == {
         "not_measured"
     }
+
+
+def test_limits_of_another_nuclide_are_not_used() -> None:
+    known = for_nuclide(LIMITS, "Lu-177")
+    image = iq_image(fwhm_mm=FWHM_EARL1)
+    result = analyse_phantom(image, Fill(ratio=10.0), HeaderFacts(), known)
+    assert (result.verdict, result.limit_status) == ("no_limit", None)
+    rows = [r for r in recovery_rows(result) if r["recovery_metric"] == "SUVmax"]
+    assert {(r["recovery_standard"], r["recovery_verdict"]) for r in rows} == {("none", "no_limit")}
+    assert len(rows) == 6
+    assert rules(result) == [("RC-1", "info")]
 
 
 def test_rows_fit_their_tables() -> None:
