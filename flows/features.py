@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 import lake
 from flows.cluster import Done, open_cluster
 from flows.derive import done_digests, done_in_batches, input_digest, profile_named
-from flows.drawn_rois import drawn_rois
+from flows.drawn_rois import drawn_rois as every_drawn_roi
 from flows.opaque import opaque
 from flows.profiles import feature_profiles
 from flows.runs import RunLog, author, run_record
@@ -111,7 +111,7 @@ def missing_jobs(
 def drawn_rois(lk: lake.Lake) -> dict[str, list[tuple[str, RoiSource]]]:
     """ROIs with a digest of their content, by the series (or else the frame) they belong to."""
     drawn: dict[str, list[tuple[str, RoiSource]]] = defaultdict(list)
-    for roi in drawn_rois(lk):
+    for roi in every_drawn_roi(lk):
         drawn[roi.referenced_series_uid or roi.frame_of_reference_uid or ""].append(
             (roi.digest, roi.source)
         )
