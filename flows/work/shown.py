@@ -18,7 +18,7 @@ from schemas.volume import ImageVolume
 from tasks.pictures.projections import Flat, projections
 from tasks.segment.boxes import Box, corners, sub_grid
 
-#: Voxels that are held at once: 64 MB as float32.
+#: Voxels that are held at once: about the depth of a chunk in a CT, so that none is read twice.
 _MOST_VOXELS: Final = 16_000_000
 #: Voxels looked at for percentiles.
 _SAMPLE: Final = 1_000_000
