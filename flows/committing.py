@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from flows.accepting import NOTHING, Acceptance, with_superseded
 from flows.conflicts import note_conflicts
 from flows.growing import Content
 from flows.overtaken import settle
@@ -76,11 +77,14 @@ class LookedAt:
         File keys among them that had an outcome before.
     used : dict
         Content that the lake used of known series, by pseudonymised UID.
+    accepted : Acceptance
+        Changed content that a person accepted.
     """
 
     source_names: dict[str, str] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     used: dict[str, set[Content]] = field(default_factory=dict)
+    accepted: Acceptance = NOTHING
 
 
 def publish_series(
@@ -89,7 +93,11 @@ def publish_series(
     """Commit everything that a batch of series became in one transaction; returns what that was."""
 
     def write(tx: Transaction) -> list[StoredSeries]:
-        settled = [_without_known(s, seen) for s in settle(tx, stored, seen.used)]
+        own = [_without_known(s, seen) for s in settle(tx, stored, seen.used)]
+        settled = [
+            with_superseded(tx, s, seen.used.get(s.series_instance_uid, ()), seen.accepted)
+            for s in own
+        ]
         remade = [s for s in settled if not s.leaves_series]
         tables = _merge(settled)
         set_aside(tx, tables["files"], seen.replaced)
@@ -107,7 +115,11 @@ def publish_series(
         return settled
 
     with log.clock.measuring("commit"):
-        return lk.commit(write, message=log.message(f"{len(stored)} series"), author=author())
+        n_accepted = len(seen.accepted.file_keys)
+        what = f"{len(stored)} series"
+        if n_accepted:
+            what += f", {n_accepted} changed objects accepted"
+        return lk.commit(write, message=log.message(what), author=author())
 
 
 def publish_files(lk: Lake, log: RunLog, rows: list[Row], seen: LookedAt) -> None:

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 import lake
+from flows.accepting import acceptance_of
 from flows.accounting import check_accounts
 from flows.calibrate import spect_table
 from flows.cluster import ClusterOnDemand, Done, failure_reason, stream
@@ -91,6 +92,7 @@ def ingest(
     issuer: str | None = None,
     selection: dict[str, object] | None = None,
     again: list[str] | None = None,
+    accept_changed: bool = False,
 ) -> dict[str, int]:
     """Take everything new or changed at `sources` into the lake.
 
@@ -113,6 +115,8 @@ def ingest(
         later run that asks for more.
     again : list of str or None
         File keys of objects to look at once more where they lie, although they have not changed.
+    accept_changed : bool
+        Use those of `again` that are in conflict in place of what the lake uses now.
 
     Returns
     -------
@@ -128,15 +132,15 @@ def ingest(
     AccountingError
         An object that was listed has no outcome, or more than one.
     InvalidInputError
-        A protocol file or a table of SPECT calibrations that the settings name is not valid;
-        nothing has been taken in.
+        A protocol file or a table of SPECT calibrations that the settings name is not valid, or
+        what is to be accepted is not in conflict or not clear; nothing has been taken in.
     """
     with (
         logged_if_nobody_listens(get_run_logger().info),
         lake.open(location) as lk,
         ClusterOnDemand(dask_address, workers=workers) as cluster,
         reported_run(
-            lk, cluster, "ingest", {"centre": centre, "selection": selection},
+            lk, cluster, "ingest", _told(centre, selection, accept_changed=accept_changed),
             prefect_id=str(flow_run.id),
         ) as log,
     ):  # fmt: skip
@@ -144,6 +148,8 @@ def ingest(
         calibrations = spect_table(lk.settings)  # what is wrong with it is said before the work
         session = _session(lk, cluster, log, centre, wanted)
         session.issuers = Issuers(lk.settings.sources, issuer or "")
+        if accept_changed:
+            session.seen.accepted = acceptance_of(lk, again or [])
         for place in sources:
             session.issuers.refuse_change(session.keys, lk.settings.lake_id, place)
         opened = open_sources(sources, session.context.connections)
@@ -167,6 +173,14 @@ def ingest(
         if found.failures:
             raise found.failures[0]
         return dict(log.counts)
+
+
+def _told(
+    centre: str | None, selection: dict[str, object] | None, *, accept_changed: bool
+) -> dict[str, object]:
+    """Return what the lake keeps of the parameters of a run."""
+    told: dict[str, object] = {"centre": centre, "selection": selection}
+    return {**told, "accept_changed": True} if accept_changed else told
 
 
 def _session(
@@ -333,9 +347,13 @@ def _settled(
 ) -> Iterator[StoredSeries]:
     """Yield what becomes of every series with new objects, as soon as it is known."""
     names = session.context.pseudonymiser
-    known = _known(session, found, scanned)
+    known = session.seen.accepted.applied(_known(session, found, scanned))
     scanned = marked(scanned, known, names.uid, names.file_key)
-    remade = to_remake(scanned, known, names.file_key)
+    remade = to_remake(scanned, known, names.file_key) | {
+        str(s.series_instance_uid)
+        for s in scanned
+        if names.file_key(s.ref.uri) in session.seen.accepted.file_keys
+    }
     growing = [s for s in scanned if s.series_instance_uid in remade]
     again = [s for s in scanned if s.series_instance_uid not in remade]
     uids = {names.uid(uid) for uid in remade}

@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 from pydicom.uid import UID
 
+from flows.accepting import ACCEPTABLE, CONFLICTING
 from lake import Lake
 from schemas.errors import InvalidInputError, NotFoundInLakeError
 from schemas.reasons import QUARANTINE_REASONS
@@ -103,9 +104,43 @@ def find(lk: Lake, name: str) -> list[Row]:
             f"nothing in quarantine is of series {name!r} or has a file key beginning with it "
             f"({_SHORTEST_KEY} characters or more); see `tracerlake quarantine list`"
         )
+    exact = [row for row in rows if row["file_key"] == name]
+    if exact:  # the row of content that has gone from a place begins with the key of that place
+        return exact
     if len(rows) > 1 and any(row["series_instance_uid"] != name for row in rows):
         raise InvalidInputError(f"{len(rows)} file keys begin with {name!r}; give more of it")
     return rows
+
+
+def to_retry(lk: Lake, choice: Choice, only: str | None, *, accept_changed: bool) -> list[Row]:
+    """Rows of the objects to look at again.
+
+    Parameters
+    ----------
+    choice : Choice
+        Part of the quarantine.
+    only : str or None
+        File key of one object, or its beginning.
+    accept_changed : bool
+        Leave those in conflict with what the lake uses.
+
+    Raises
+    ------
+    NotFoundInLakeError, InvalidInputError
+        As `find`; and if none of the objects is in conflict.
+    """
+    rows = chosen_rows(lk, choice)
+    if only is not None:
+        named = {row["file_key"] for row in find(lk, only)}
+        rows = [row for row in rows if row["file_key"] in named]
+    if not accept_changed:
+        return rows
+    acceptable = [row for row in rows if row["reason_code"] in ACCEPTABLE]
+    if choice.series is not None and only is None:  # what was superseded comes back by name only
+        acceptable = [row for row in acceptable if row["reason_code"] == CONFLICTING]
+    if not acceptable:
+        raise InvalidInputError("none of these objects is in conflict with one that the lake uses")
+    return acceptable
 
 
 def series_outcomes(lk: Lake, series_instance_uid: object) -> dict[str, int]:

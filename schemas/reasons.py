@@ -36,6 +36,8 @@ QUARANTINE_REASONS: Final[dict[str, str]] = {
     "have; find out what wrote it.",
     "conflicting_duplicate": "The same SOP Instance UID came with different content; both are kept, "
     "the first one is used. Find out which one is right.",
+    "superseded": "It was used until a person accepted other content under its SOP Instance UID; "
+    "the volume made of it is in earlier snapshots.",
     "mixed_sizes": "The only slice of its rows, columns and pixel spacing in the series.",
     "mixed_orientations": "The only slice of its orientation in the series.",
     "duplicate_positions": "Several slices lie at the same position and nothing tells them apart.",
@@ -62,6 +64,7 @@ REASON_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     "truncated": ("PixelData",),
     "undecodable_pixels": ("TransferSyntaxUID", "PixelData"),
     "conflicting_duplicate": ("SOPInstanceUID",),
+    "superseded": ("SOPInstanceUID",),
     "mixed_sizes": ("Rows", "Columns", "PixelSpacing"),
     "mixed_orientations": ("ImageOrientationPatient",),
     "duplicate_positions": ("ImagePositionPatient",),

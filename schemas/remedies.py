@@ -32,8 +32,10 @@ REMEDIES: Final[dict[str, str]] = {
     "oversized": "If it is real, raise the limits in tracerlake.toml and retry; otherwise find out "
     "what wrote it.",
     "too_complex": "Find out what wrote it; a real object of this size is worth a report to us.",
-    "conflicting_duplicate": "Compare both objects and find out which one is right; remove or correct "
-    "the other at its source.",
+    "conflicting_duplicate": "Compare both objects and find out which one is right. If it is this one: "
+    "`tracerlake quarantine retry --accept-changed --object KEY`; if not, remove it at its source.",
+    "superseded": "Nothing. To use it again after all: `tracerlake quarantine retry --accept-changed "
+    "--object KEY`.",
     "mixed_sizes": _LOOK_AT_SERIES,
     "mixed_orientations": _LOOK_AT_SERIES,
     "duplicate_positions": _LOOK_AT_SERIES,

@@ -144,13 +144,28 @@ def retry(
     issuer: Annotated[
         str | None, typer.Option(help="Issuer of patient IDs, as given when they were ingested.")
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--object", help="Only this object: its file key or its beginning."),
+    ] = None,
+    accept_changed: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changed",
+            help="Use the changed objects in conflict from now on; needs --series or --object.",
+        ),
+    ] = False,
 ) -> None:
     """Ingest just these objects again, where they lie, and show what became of them."""
     import lake
-    from flows.quarantine import Choice, chosen_rows
+    from flows.quarantine import Choice, to_retry
 
+    if accept_changed and series is None and only is None:
+        raise InvalidInputError(
+            "--accept-changed replaces what the lake uses: say of which --series or --object"
+        )
     with lake.open(location, read_only=True) as lk:
-        rows = chosen_rows(lk, Choice(reason, source, series))
+        rows = to_retry(lk, Choice(reason, source, series), only, accept_changed=accept_changed)
     if not rows:
         console().print("nothing in quarantine to try again", highlight=False)
         return
@@ -160,7 +175,7 @@ def retry(
 
         flow(
             str(location.resolve()), [], dask_address=cluster.dask, workers=cluster.workers,
-            centre=centre, issuer=issuer, again=sorted(before),
+            centre=centre, issuer=issuer, again=sorted(before), accept_changed=accept_changed,
         )  # fmt: skip
     with lake.open(location, read_only=True) as lk:
         _show_fate(before, _endings(lk, before))

@@ -46,8 +46,8 @@ class Drawn:
 def draw_views(volumes_root: str, job: ShowJob, look: Look) -> Drawn:
     """Draw the pictures of one volume.
 
-    Memory is bounded by slabs of 16 million voxels and the planes, however large the volume is; only
-    a dynamic series that is pooled is held as one frame.
+    Memory is bounded by slabs of 16 million voxels and the planes, however large the volume is;
+    only a dynamic series that is pooled is held as one frame.
 
     Raises
     ------

@@ -14,6 +14,7 @@ _SOURCE: Final = "tracerlake ingestion rules"
 #: Stacks that lean less than this are as straight as header values are exact.
 _TILT_DEGREES: Final = 0.06
 CONFLICT_RULE: Final = "ingest.conflicting_duplicate"
+SUPERSEDED_RULE: Final = "ingest.superseded"
 
 
 def series_finding(
@@ -59,7 +60,8 @@ def partial_series_findings(
         Slices of the volume.
     """
     rows = []
-    rejected = {code: n for code, n in rejected.items() if code != "conflicting_duplicate"}
+    replaced = {"conflicting_duplicate", "superseded"}
+    rejected = {code: n for code, n in rejected.items() if code not in replaced}
     if rejected:
         text = ", ".join(f"{n} {code}" for code, n in sorted(rejected.items()))
         rows.append(
@@ -150,6 +152,25 @@ def conflict_finding(series: Row, n_objects: int) -> Row:
         series, CONFLICT_RULE, "warn",
         f"{n_objects} objects came with other content under a SOP Instance UID of this series. "
         "What came first is used; find out which one is right.",
+        observed_value=float(n_objects), limit_text="0 objects",
+        source="DICOM PS3.5 section 9: a UID identifies one object",
+    )  # fmt: skip
+
+
+def superseded_finding(series: Row, n_objects: int) -> Row:
+    """Note that a person accepted changed objects of a series.
+
+    Parameters
+    ----------
+    series : Row
+        ``series_instance_uid``, ``patient_key`` and ``centre`` suffice.
+    n_objects : int
+        Objects that were used before.
+    """
+    return series_finding(
+        series, SUPERSEDED_RULE, "info",
+        f"{n_objects} objects of this series were replaced by others with the same SOP Instance "
+        "UID, which a person accepted. The volume made of them is in earlier snapshots.",
         observed_value=float(n_objects), limit_text="0 objects",
         source="DICOM PS3.5 section 9: a UID identifies one object",
     )  # fmt: skip

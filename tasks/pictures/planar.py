@@ -80,7 +80,9 @@ def planar_png(
         figure.text((left + width / 2) / _WIDTH_PX, (bottom - 5) / total, caption,
                     ha="center", va="top", fontsize=9, color=FAINT)  # fmt: skip
         left += width + _GAP_PX
-    bar = axes_at(figure, _WIDTH_PX - _BAR_PX + 8, _BOTTOM_PX + 8, 14, min(inner - 16, 320))
+    bar_height = min(inner - 16, 320)
+    bar_bottom = _BOTTOM_PX + (inner - bar_height) / 2
+    bar = axes_at(figure, _WIDTH_PX - _BAR_PX + 8, bar_bottom, 14, bar_height)
     draw_colour_bar(bar, "inverse_grey", window, value_unit)
     figure.text(0.5, 1 - 8 / total, title, ha="center", va="top", fontsize=12, color=INK)
     figure.text(0.5, 1 - 30 / total, subtitle, ha="center", va="top", fontsize=9, color=FAINT)
