@@ -25,6 +25,9 @@ SUPERSEDED: Final = "superseded"
 #: Why an object is in quarantine that can be accepted.
 ACCEPTABLE: Final = frozenset({CONFLICTING, SUPERSEDED})
 
+#: Outcomes of what a volume is made of, and of its copies, in other encodings perhaps.
+_IN_USE: Final = frozenset({Outcome.INGESTED, Outcome.DUPLICATE})
+
 #: Series and SOP Instance UID, pseudonymised.
 _Instance = tuple[str, str | None]
 
@@ -53,7 +56,7 @@ class Acceptance:
         """Return what the lake knows as if it used the accepted content already."""
         instances = self.instances
         return [
-            replace(k, is_used=k.content in self.contents)
+            replace(k, is_used=k.content in self.contents, is_copy=False)
             if (k.series_instance_uid, k.sop_instance_uid) in instances
             else k
             for k in known
@@ -111,11 +114,11 @@ def with_superseded(
     if series.leaves_series or not taken:
         return _with_files(series, _known_as_superseded(tx, files))
     instances = {(uid, sop) for uid, sop, _ in taken}
-    replaced = {c for c in used if (c[0], c[1]) in instances} - taken
+    before = _rows_of(tx, series.series_instance_uid)
+    former = {*used, *(_content(r) for r in before if r["outcome"] in _IN_USE)}
+    replaced = {c for c in former if (c[0], c[1]) in instances} - taken
     written = {str(row["file_key"]) for row in files}
-    elsewhere = [
-        row for row in _rows_of(tx, series.series_instance_uid) if row["file_key"] not in written
-    ]
+    elsewhere = [row for row in before if row["file_key"] not in written]
     own = (_superseded(r) if _is_in_conflict(r) and _content(r) in replaced else r for r in files)
     others = [
         *(_superseded(r) for r in elsewhere if _content(r) in replaced),

@@ -13,6 +13,7 @@ from flows.conflicts import note_conflicts
 from flows.growing import Content
 from flows.overtaken import settle
 from flows.runs import RunLog, author
+from flows.shared_instances import note_shared_instances
 from flows.used_content import set_aside
 from flows.work.ingest import StoredSeries
 from lake import Lake, Transaction
@@ -112,6 +113,7 @@ def publish_series(
                 kept = rows if name == "findings" else _stamped(log, name, rows)
                 _replace(tx, name, kept)
         note_conflicts(tx, log, _perhaps_in_conflict(settled, seen))
+        note_shared_instances(tx, log, uids)
         return settled
 
     with log.clock.measuring("commit"):

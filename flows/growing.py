@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,8 @@ class KnownObject:
         Where it lies; None if nobody knows any more.
     is_used : bool
         Part of the series' present volume, contours or mask.
+    is_copy : bool
+        Holds what is used, perhaps in another encoding.
     """
 
     file_key: str
@@ -37,6 +40,7 @@ class KnownObject:
     content_blake3: str | None
     is_used: bool
     ref: ObjectRef | None
+    is_copy: bool = False
 
     @property
     def content(self) -> Content:
@@ -78,8 +82,8 @@ def known_objects(
         ref = unchanged.get(key)
         if ref is None and (uri := location(key)) is not None:
             ref = ObjectRef(uri, size, modified)
-        is_used = outcome == Outcome.INGESTED
-        found.append(KnownObject(key, name, series, sop, digest, is_used, ref))
+        is_used, is_copy = outcome == Outcome.INGESTED, outcome == Outcome.DUPLICATE
+        found.append(KnownObject(key, name, series, sop, digest, is_used, ref, is_copy))
     return found
 
 
@@ -100,15 +104,30 @@ def marked(
     uid, file_key : callable
         Pseudonyms of an original UID and of a place.
     """
-    used = [k for k in known if k.is_used]
-    contents = {(k.series_instance_uid, k.sop_instance_uid): k.content_blake3 for k in used}
-    places = {k.file_key for k in used}
+    used: dict[tuple[str, str | None], KnownObject] = {}
+    copies: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    places = set()
+    for k in known:
+        instance = k.series_instance_uid, k.sop_instance_uid
+        if k.is_used:
+            places.add(k.file_key)
+            if instance not in used or k.ref is not None:  # of several, one that can be read
+                used[instance] = k
+        elif k.is_copy and k.content_blake3:
+            copies[instance].add(k.content_blake3)
 
     def mark(item: ScannedObject) -> ScannedObject:
-        digest = contents.get((uid(str(item.series_instance_uid)), uid(str(item.sop_instance_uid))))
-        if digest is None:
+        instance = uid(str(item.series_instance_uid)), uid(str(item.sop_instance_uid))
+        found = used.get(instance)
+        if found is None or found.content_blake3 is None:
             return item
-        return replace(item, used_digest=digest, is_used=file_key(item.ref.uri) in places)
+        return replace(
+            item,
+            used_digest=found.content_blake3,
+            is_used=file_key(item.ref.uri) in places,
+            used_uri=None if found.ref is None else found.ref.uri,
+            copy_digests=tuple(sorted(copies[instance])),
+        )
 
     return [mark(item) for item in scanned]
 

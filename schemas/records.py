@@ -52,6 +52,11 @@ class ScannedObject:
         Digest of the content that the lake uses under this SOP Instance UID; None: of none.
     is_used : bool
         That content came from this very place.
+    used_uri : str or None
+        Where the content in use was when it was taken, if that is known.
+    copy_digests : tuple of str
+        Digests of objects that were found to be copies of the content in use, in another encoding
+        perhaps.
     """
 
     ref: ObjectRef
@@ -67,6 +72,8 @@ class ScannedObject:
     attributes: tuple[str, ...] = ()
     used_digest: str | None = None
     is_used: bool = False
+    used_uri: str | None = None
+    copy_digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

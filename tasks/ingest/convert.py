@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from schemas.errors import RejectedObjectError
@@ -15,11 +16,18 @@ from tasks.ingest.context import Context, Conversion
 from tasks.ingest.contour_set import convert_contours
 from tasks.ingest.image import convert_image
 from tasks.ingest.limits import Limits
-from tasks.ingest.load import LoadedObject, WholeReader, compare_objects, load_objects
+from tasks.ingest.load import (
+    LoadedObject,
+    WholeReader,
+    compare_objects,
+    content_digest,
+    load_objects,
+)
 from tasks.ingest.outcomes import OutcomeBook
 from tasks.ingest.parametric import convert_parametric
 from tasks.ingest.planar import convert_planar
 from tasks.ingest.report import convert_report
+from tasks.ingest.same_content import is_same_content
 from tasks.ingest.segmentation import convert_segmentation
 from tasks.ingest.value_map import convert_value_map
 
@@ -112,12 +120,22 @@ def _convert(
 def _made(
     group: SeriesGroup, reader: WholeReader, context: Context, book: OutcomeBook
 ) -> Conversion:
+    is_same = partial(_is_same, reader, context)
     if group.is_known:
-        compare_objects(group, reader, context.limits, book)
+        compare_objects(group, reader, context.limits, book, is_same)
         return Conversion({})
-    objects = load_objects(group, reader, context.limits, book)
+    objects = load_objects(group, reader, context.limits, book, is_same)
     with quiet_pydicom():
         return _CONVERTERS[group.kind](objects, context, book)
+
+
+def _is_same(reader: WholeReader, context: Context, data: bytes, uri: str, digest: str) -> bool:
+    """Tell whether an object says the same as the one at a place, if that is still there."""
+    try:
+        other = reader.read(uri, context.limits.max_object_bytes)
+    except RejectedObjectError:
+        return False
+    return content_digest(other) == digest and is_same_content(data, other, context)
 
 
 def _where(error: Exception) -> str:

@@ -15,6 +15,9 @@ _SOURCE: Final = "tracerlake ingestion rules"
 _TILT_DEGREES: Final = 0.06
 CONFLICT_RULE: Final = "ingest.conflicting_duplicate"
 SUPERSEDED_RULE: Final = "ingest.superseded"
+SHARED_RULE: Final = "ingest.shared_instances"
+#: Other series that a finding names.
+_MOST_NAMED: Final = 3
 
 
 def series_finding(
@@ -172,5 +175,27 @@ def superseded_finding(series: Row, n_objects: int) -> Row:
         f"{n_objects} objects of this series were replaced by others with the same SOP Instance "
         "UID, which a person accepted. The volume made of them is in earlier snapshots.",
         observed_value=float(n_objects), limit_text="0 objects",
+        source="DICOM PS3.5 section 9: a UID identifies one object",
+    )  # fmt: skip
+
+
+def shared_finding(series: Row, others: Mapping[str, int]) -> Row:
+    """Note that a series uses SOP Instance UIDs that other series use as well.
+
+    Parameters
+    ----------
+    series : Row
+        ``series_instance_uid``, ``patient_key`` and ``centre`` suffice.
+    others : mapping of str to int
+        How many instances are shared with each of the others, by pseudonymised series UID.
+    """
+    most = sorted(others, key=lambda uid: (-others[uid], uid))
+    named = ", ".join(f"{others[uid]} with {uid}" for uid in most[:_MOST_NAMED])
+    more = f" and {len(most) - _MOST_NAMED} more series" if len(most) > _MOST_NAMED else ""
+    return series_finding(
+        series, SHARED_RULE, "warn",
+        f"Objects of this series have SOP Instance UIDs of other series: {named}{more}. "
+        "Each is used as it came: the same images may be in the lake twice.",
+        observed_value=float(max(others.values())), limit_text="0 objects",
         source="DICOM PS3.5 section 9: a UID identifies one object",
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,24 @@ class WholeReader(Protocol):
     def read(self, uri: str, max_bytes: int) -> bytes:
         """All bytes of the object."""
         ...
+
+
+#: Tells whether an object says the same as the one at a place with a digest, in another encoding.
+IsSame = Callable[[bytes, str, str], bool]
+
+
+def _never(data: bytes, uri: str, digest: str) -> bool:  # noqa: ARG001  an `IsSame`
+    """Only equal bytes are the same."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Content that is kept of an instance: its digest, where it can be read, what it stands for."""
+
+    digest: str
+    uri: str
+    stands_for: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +65,11 @@ class LoadedObject:
 
 
 def load_objects(
-    group: SeriesGroup, reader: WholeReader, limits: Limits, book: OutcomeBook
+    group: SeriesGroup,
+    reader: WholeReader,
+    limits: Limits,
+    book: OutcomeBook,
+    is_same: IsSame = _never,
 ) -> Iterator[LoadedObject]:
     """Read one object after the other; put those aside that cannot be read or came before.
 
@@ -62,6 +84,8 @@ def load_objects(
         Sizes.
     book : OutcomeBook
         Takes the outcome of the objects that are put aside.
+    is_same : IsSame
+        Asked of objects of one SOP Instance UID with different bytes.
 
     Yields
     ------
@@ -74,21 +98,26 @@ def load_objects(
         ``series_incomplete`` if an object cannot be read now but may be later, or if content that
         the lake uses is no longer there: a part must not take the place of the whole.
     """
-    kept: dict[str, str] = {}
+    kept: dict[str, _Kept] = {}
     for item in group.objects:
         loaded = _load(item, reader, limits, book)
-        if loaded is not None and not _is_put_aside(loaded, group.kind, kept, book):
-            kept[_uid(item)] = loaded.digest
+        if loaded is not None and not _is_put_aside(loaded, group.kind, kept, book, is_same):
+            # a copy in another encoding stands for the content that the lake uses
+            kept[_uid(item)] = _Kept(loaded.digest, item.ref.uri, item.used_digest or loaded.digest)
             yield loaded
-    used = {_uid(item): item.used_digest for item in group.objects if item.used_digest}
-    if gone := sum(kept.get(uid) != digest for uid, digest in used.items()):
+    used = {_uid(item) for item in group.objects if item.used_digest}
+    if gone := len(used - set(kept)):
         book.leaves_series = True
         detail = f"{gone} objects hold other content than the lake uses, and the first is gone"
         raise RejectedObjectError("series_incomplete", detail)
 
 
 def compare_objects(
-    group: SeriesGroup, reader: WholeReader, limits: Limits, book: OutcomeBook
+    group: SeriesGroup,
+    reader: WholeReader,
+    limits: Limits,
+    book: OutcomeBook,
+    is_same: IsSame = _never,
 ) -> None:
     """Hold objects against the content that the lake uses under the same SOP Instance UIDs.
 
@@ -101,9 +130,10 @@ def compare_objects(
             loaded = _load(item, reader, limits, book)
         except RejectedObjectError:
             continue  # its own outcome is noted; the others do not depend on it
-        if loaded is None or _is_put_aside(loaded, group.kind, {}, book) or item.is_used:
+        if loaded is None or _is_put_aside(loaded, group.kind, {}, book, is_same):
             continue
-        book.duplicate(item)
+        if not item.is_used or loaded.digest != item.used_digest:
+            book.duplicate(item)
 
 
 def content_digest(data: bytes) -> str:
@@ -140,23 +170,38 @@ def _load(
     return loaded
 
 
-def _is_put_aside(loaded: LoadedObject, kind: str, kept: dict[str, str], book: OutcomeBook) -> bool:
+def _is_put_aside(
+    loaded: LoadedObject, kind: str, kept: dict[str, _Kept], book: OutcomeBook, is_same: IsSame
+) -> bool:
     """Settle an object of another kind, one that came before, and one in conflict."""
     item = loaded.item
     if item.kind != kind:
         detail = f"{item.kind} in a series of kind {kind}"
         book.reject(item, RejectedObjectError("invalid_attribute", detail))
         return True
-    known = item.used_digest or kept.get(_uid(item))
-    if known is not None and known != loaded.digest:
+    before = kept.get(_uid(item))
+    known = item.used_digest or (before and before.stands_for)
+    if known and known != loaded.digest and not _is_copy(loaded, before, is_same):
         detail = "the lake uses" if item.used_digest else "another object of the series has"
         error = RejectedObjectError("conflicting_duplicate", f"{detail} other content of this UID")
         book.reject(item, error)
         return True
-    if _uid(item) in kept:
+    if before is not None:
         book.duplicate(item)
         return True
     return False
+
+
+def _is_copy(loaded: LoadedObject, before: _Kept | None, is_same: IsSame) -> bool:
+    """Tell whether an object holds in other bytes what is used: known before, or compared."""
+    item = loaded.item
+    if loaded.digest in item.copy_digests or (before and before.digest == loaded.digest):
+        return True
+    if before is not None:
+        return is_same(loaded.data, before.uri, before.digest)
+    if item.used_uri is None or item.used_digest is None or item.used_uri == item.ref.uri:
+        return False
+    return is_same(loaded.data, item.used_uri, item.used_digest)
 
 
 def _uid(item: ScannedObject) -> str:

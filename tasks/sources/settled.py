@@ -30,7 +30,7 @@ class SettledReader:
     reader : object with ``read``
         Reads the bytes.
     refs : iterable of ObjectRef
-        The objects as they were listed.
+        The objects as they were listed; others are read as they are.
     """
 
     def __init__(self, reader: _WholeReader, refs: Iterable[ObjectRef]) -> None:
@@ -45,7 +45,9 @@ class SettledReader:
         RejectedObjectError
             ``still_being_written``, and as the reader.
         """
-        ref = self._listed[uri]
+        ref = self._listed.get(uri)
+        if ref is None:
+            return self._reader.read(uri, max_bytes)
         try:
             data = self._reader.read(uri, max_bytes)
         except RejectedObjectError:

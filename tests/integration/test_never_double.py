@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import RLELossless
 
 import lake
 from flows.cluster import open_cluster
@@ -125,6 +126,58 @@ def test_an_archive_that_writes_its_own_file_meta_sends_duplicates(
         ds.save_as(other / path.name)
         assert (other / path.name).read_bytes() != path.read_bytes()
     assert take(other) == {"n_duplicate": N}
+
+
+def test_a_copy_in_another_transfer_syntax_is_a_duplicate(
+    take: Take, location: Path, tmp_path: Path
+) -> None:
+    first = _series(tmp_path / "first")
+    take(first)
+    before = _volumes(location)
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    for path in first.iterdir():
+        ds = dcmread(path)
+        ds.compress(RLELossless)
+        ds.save_as(packed / path.name)
+    ds = dcmread(first / "1-02.dcm")
+    ds.PixelData = bytes(len(ds.PixelData))
+    ds.compress(RLELossless)
+    ds.save_as(packed / "other.dcm")
+    assert take(packed) == {"n_duplicate": N, "n_quarantined": 1}
+    assert _volumes(location) == before
+    # the originals are gone, the series grows: the copies stand for them
+    shutil.rmtree(first)
+    (packed / "other.dcm").unlink()
+    _series(packed / "more", range(N + 1, N + 2))
+    assert take(packed) == {"n_unchanged": N, "n_ingested": 1, "n_written": 1}
+    assert [shape for _, shape in _volumes(location)] == [N + 1]
+
+
+def test_the_same_instances_in_two_series_are_used_and_noticed(
+    take: Take, location: Path, tmp_path: Path
+) -> None:
+    first = _series(tmp_path / "first")
+    take(first)
+    regrouped = tmp_path / "regrouped"
+    regrouped.mkdir()
+    for path in sorted(first.iterdir())[:4]:
+        ds = dcmread(path)
+        ds.SeriesInstanceUID = "2.25.91.7"
+        ds.save_as(regrouped / path.name)
+    assert take(regrouped) == {"n_ingested": 4, "n_written": 1}
+    assert sorted(str(n) for _, n in _volumes(location)) == ["4", str(N)]
+    query = (
+        "SELECT s.n_instances, f.severity, f.observed_value, o.series_instance_uid IS NOT NULL "
+        "FROM findings f JOIN series s ON f.subject_id = s.series_instance_uid "
+        "JOIN series o ON contains(f.message, '4 with ' || o.series_instance_uid) "
+        "WHERE rule_id = 'ingest.shared_instances' ORDER BY ALL"
+    )
+    assert _ask(location, query) == [(4, "warn", 4.0, True), (N, "warn", 4.0, True)]
+    # one more slice: the finding stays, on both
+    _series(first, range(N + 1, N + 2))
+    take(first, regrouped)
+    assert [row[0] for row in _ask(location, query)] == [4, N + 1]
 
 
 def test_a_copy_together_with_new_slices_grows_the_series_once(
