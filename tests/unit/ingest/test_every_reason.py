@@ -160,6 +160,7 @@ PRODUCERS: dict[str, Callable[[Path], set[str]]] = {
 ELSEWHERE = {
     "series_incomplete": "tests/integration/test_growing_series.py",
     "overtaken": "tests/faults/test_ingest_faults.py",
+    "superseded": "tests/integration/test_accept_changed.py",
     "still_being_written": "tests/integration/test_never_double.py",
     "pseudonym_missing": "tests/unit/deidentify/test_pseudonym_list.py",
     "deidentification_failed": "tests/unit/deidentify/test_deidentify_profile.py",
