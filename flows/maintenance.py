@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 import lake
+from flows.run_reports import prune_run_reports
 from flows.runs import run_record
 from lake.maintenance import maintain as keep_small
 from lake.vacuum import DEFAULT_GRACE
@@ -28,10 +29,12 @@ def maintain(location: str, *, grace: timedelta = DEFAULT_GRACE) -> dict[str, in
     Returns
     -------
     dict
-        Fields of `lake.maintenance.Maintained`.
+        Fields of `lake.maintenance.Maintained`, and ``n_reports``: removed reports of runs.
     """
     with (
         lake.open(location) as lk,
         run_record(lk, "maintain", {"grace_s": grace.total_seconds()}, prefect_id=str(flow_run.id)),
     ):
-        return dict(asdict(keep_small(lk, grace=grace)))
+        done = dict(asdict(keep_small(lk, grace=grace)))
+        removed = prune_run_reports(lk, lk.settings.maintenance.keep_run_reports)
+        return {**done, "n_reports": removed}

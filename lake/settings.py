@@ -75,12 +75,16 @@ class Maintenance(BaseModel):
         Whether the nightly flow maintains the lake at its end.
     expire_after_days : float or None
         Age at which snapshots expire, except pinned ones and the present one; None: never.
+    keep_run_reports : int
+        Reports of so many of the last runs are kept, and those of runs that took in a series of a
+        pinned snapshot.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     nightly: bool = True
     expire_after_days: float | None = Field(default=90.0, ge=0)
+    keep_run_reports: int = Field(default=100, ge=1)
 
 
 class PseudonymList(BaseModel):
