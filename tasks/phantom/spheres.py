@@ -27,6 +27,10 @@ _MOST_CANDIDATES: Final = 40
 _CLEARANCE_MM: Final = 15.0
 #: The background is measured this far from the plane of the spheres at most, mm.
 _BACKGROUND_REACH_MM: Final = 30.0
+#: Area of the body in the plane of the spheres, cm2: by its drawing 540.
+_AREA_CM2: Final = (380.0, 700.0)
+#: Largest coefficient of variation of the background once it is smoothed, a fraction.
+_MOST_SPREAD: Final = 0.15
 #: A centre this far from its place on the circle is not believed, mm.
 _MOST_OFF_MM: Final = 5.0
 
@@ -75,6 +79,7 @@ def find_spheres(image: ImageVolume) -> IqPhantom:
         raise InvalidInputError(f"expected at least 3 hot spheres, found {len(hot)}")
     centres, circle, deviation = _refined(values, expected, hot, spacing)
     background = _background(body, depth, circle, centres, spacing)
+    _refuse_patients(body, search, background, circle, spacing)
     inside = values[background]
     return IqPhantom(
         centres_mm=centres,
@@ -201,3 +206,25 @@ def _background(
     if clear.sum() < 100:
         raise InvalidInputError("too little background around the spheres lies in the image")
     return np.asarray(clear)
+
+
+def _refuse_patients(
+    body: Mask,
+    search: FloatArray,
+    background: Mask,
+    circle: Constellation,
+    spacing: tuple[float, float, float],
+) -> None:
+    """Bright spots on a circle occur in patients, too: in brains, for one."""
+    middle = min(max(round(float(circle.centre[0]) / spacing[0]), 0), body.shape[0] - 1)
+    area = float(body[middle].sum()) * spacing[1] * spacing[2] / 100.0
+    if not _AREA_CM2[0] <= area <= _AREA_CM2[1]:
+        raise InvalidInputError(
+            f"the body around the spots is {area:.0f} cm2 wide, that of the phantom about 540 cm2"
+        )
+    smooth = search[background]
+    spread = float(smooth.std() / smooth.mean())
+    if spread > _MOST_SPREAD:
+        raise InvalidInputError(
+            f"what surrounds the spots is not uniform ({100 * spread:.0f} % when smoothed)"
+        )

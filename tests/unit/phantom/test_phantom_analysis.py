@@ -145,8 +145,9 @@ def test_pictures_are_drawn_of_everything(noisy_phantom: ImageVolume) -> None:
         assert png.startswith(b"\x89PNG")
 
 
-def real_phantom(folder: Path) -> ImageVolume:
-    slices = [pydicom.dcmread(path) for path in (folder / "pet_recon_1").glob("*.dcm")]
+def real_image(folder: Path) -> ImageVolume:
+    read = [pydicom.dcmread(path) for path in folder.rglob("*.dcm")]
+    slices = [ds for ds in read if ds.get("Modality") == "PT"]
     slices.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
     values = np.stack([ds.pixel_array * float(ds.RescaleSlope) for ds in slices])
     step = float(slices[1].ImagePositionPatient[2]) - float(slices[0].ImagePositionPatient[2])
@@ -160,7 +161,7 @@ def real_phantom(folder: Path) -> ImageVolume:
 @pytest.mark.reference
 def test_the_real_phantom(reference_data: Callable[[str], Path]) -> None:
     """GE phantom of pynemaiqpet; its spheres lie at about 10:1 by the image itself."""
-    image = real_phantom(reference_data("pet-nema-iq-1"))
+    image = real_image(reference_data("pet-nema-iq-1"))
     result = analysed(image, Fill(kind="iq"))
     assert result.kind == "iq"
     phantom, psf = result.found, result.psf
@@ -176,3 +177,11 @@ def test_the_real_phantom(reference_data: Callable[[str], Path]) -> None:
     assert 2.5 < psf.fwhm_mm[1] < 4.0
     assert psf.fwhm_mm[1] == pytest.approx(psf.fwhm_mm[2], rel=0.1)
     assert 9.0 < psf.contrast < 10.5
+
+
+@pytest.mark.reference
+def test_a_real_patient_is_no_phantom(reference_data: Callable[[str], Path]) -> None:
+    """Spots of the brain lie on a circle of 114 mm; what is around them is no phantom."""
+    image = real_image(reference_data("pet-siemens-qinhn0024"))
+    with pytest.raises(InvalidInputError, match=r"neither cylinder .* nor image quality"):
+        analysed(image, Fill())
