@@ -13,7 +13,6 @@ from flows.conflicts import note_conflicts
 from flows.growing import Content
 from flows.overtaken import settle
 from flows.runs import RunLog, author
-from flows.shared_instances import note_shared_instances
 from flows.used_content import set_aside
 from flows.work.ingest import StoredSeries
 from lake import Lake, Transaction
@@ -80,12 +79,15 @@ class LookedAt:
         Content that the lake used of known series, by pseudonymised UID.
     accepted : Acceptance
         Changed content that a person accepted.
+    converted : set
+        Pseudonymised UIDs of the series that were published.
     """
 
     source_names: dict[str, str] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     used: dict[str, set[Content]] = field(default_factory=dict)
     accepted: Acceptance = NOTHING
+    converted: set[str] = field(default_factory=set)
 
 
 def publish_series(
@@ -113,7 +115,6 @@ def publish_series(
                 kept = rows if name == "findings" else _stamped(log, name, rows)
                 _replace(tx, name, kept)
         note_conflicts(tx, log, _perhaps_in_conflict(settled, seen))
-        note_shared_instances(tx, log, uids)
         return settled
 
     with log.clock.measuring("commit"):

@@ -39,6 +39,7 @@ from flows.protocols import protocols_of
 from flows.reporting import reported_run
 from flows.retrying import known_places
 from flows.runs import RunLog
+from flows.shared_instances import note_shared_instances
 from flows.sources import (
     connections,
     open_sources,
@@ -167,6 +168,7 @@ def ingest(
         _release(session, found)
         link_ct(lk, log)
         check_value_maps(lk, log)
+        note_shared_instances(lk, log, session.seen.converted)
         calibrate_spect(lk, log, cluster, calibrations)
         renew_checks(lk, log)
         check_accounts(lk, log, session.seen.source_names)
@@ -441,6 +443,8 @@ def commit_batch(session: IngestSession, batch: list[StoredSeries]) -> None:
         remember(session.keys, [s.identity for s in batch])
     named = [_with_names(session, s) for s in batch]
     for series in publish_series(session.lk, session.log, named, session.seen):
+        if not series.leaves_series:
+            session.seen.converted.add(series.series_instance_uid)
         _count(session, series.rows.get("files", []))
         session.log.count("n_written", len(series.rows.get("volumes", [])))
         session.log.n_series += len(series.rows.get("series", []))

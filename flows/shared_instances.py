@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from flows.runs import RunLog
-from lake import Transaction
+from flows.runs import RunLog, author
+from lake import Lake, Transaction
 from schemas.reasons import Outcome
-from schemas.records import Row
 from tasks.ingest.findings import SHARED_RULE, shared_finding
 
 #: Other series with which some series share instances: objects in use, each instance once.
@@ -28,45 +27,66 @@ GROUP BY ALL ORDER BY ALL
 """
 
 
-def note_shared_instances(tx: Transaction, log: RunLog, series_uids: Iterable[str]) -> None:
+#: Series of runs that died: nobody looked for what they share.
+_LEFT: Final = """
+SELECT series_instance_uid FROM series JOIN runs USING (run_id)
+WHERE run_id <> $run AND run_state <> 'completed'
+"""
+
+
+def note_shared_instances(lk: Lake, log: RunLog, series_uids: Iterable[str]) -> None:
     """Make the findings of series, and of those they share instances with, say how it is now.
+
+    Once for a run, since it looks at all objects that there are.
 
     Parameters
     ----------
     series_uids : iterable of str
-        Series that were converted, pseudonymised.
+        Series that the run converted, pseudonymised.
     """
-    uids = set(series_uids)
+    left = lk.sql(_LEFT, {"run": log.run_id}).fetchall()
+    uids = {*series_uids, *(str(uid) for (uid,) in left)}
     if not uids:
         return
-    concerned = uids | {other for shared in _shared(tx, uids).values() for other in shared}
-    concerned |= _with_finding_about(tx, uids)
-    found = _shared(tx, concerned)
-    tx.delete("findings", {"rule_id": [SHARED_RULE], "subject_id": sorted(concerned)})
-    if found:
-        rows = tx.sql(
-            "SELECT series_instance_uid, patient_key, centre FROM series "
-            "WHERE series_instance_uid IN (SELECT unnest($uids))",
-            {"uids": sorted(found)},
-        ).to_pylist()
-        findings = [shared_finding(row, found[row["series_instance_uid"]]) for row in rows]
-        tx.replace("findings", log.stamp(findings), scope=("finding_id",))
+    shared = _shared(lk, uids)
+    named = _with_finding_about(lk, uids)
+    concerned = uids | named | {other for others in shared.values() for other in others}
+    if not shared and not named:
+        return
+    found = _shared(lk, concerned)
+    series = lk.sql(
+        "SELECT series_instance_uid, patient_key, centre FROM series "
+        "WHERE series_instance_uid IN (SELECT unnest($uids))",
+        {"uids": sorted(found)},
+    ).to_arrow_table().to_pylist()  # fmt: skip
+    findings = [shared_finding(row, found[row["series_instance_uid"]]) for row in series]
+
+    def write(tx: Transaction) -> None:
+        tx.delete("findings", {"rule_id": [SHARED_RULE], "subject_id": sorted(concerned)})
+        if findings:
+            stamped = [{**row, "first_run_id": log.run_id} for row in log.stamp(findings)]
+            tx.replace("findings", stamped, scope=("finding_id",))
+
+    what = f"{len(findings)} series share instances with others"
+    lk.commit(write, message=log.message(what), author=author())
 
 
-def _shared(tx: Transaction, uids: Iterable[str]) -> dict[str, dict[str, int]]:
+def _shared(lk: Lake, uids: Iterable[str]) -> dict[str, dict[str, int]]:
     """Instances shared with other series: their number, by series and other series."""
-    rows: list[Row] = tx.sql(
-        _SHARED, {"uids": sorted(uids), "outcome": str(Outcome.INGESTED)}
-    ).to_pylist()
+    rows = lk.sql(_SHARED, {"uids": sorted(uids), "outcome": str(Outcome.INGESTED)}).fetchall()
     shared: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in rows:
-        shared[str(row["series_instance_uid"])][str(row["other_uid"])] = int(str(row["n"]))
-    return shared
+    for uid, other, n in rows:
+        shared[str(uid)][str(other)] = int(n)
+    return dict(shared)
 
 
-def _with_finding_about(tx: Transaction, uids: set[str]) -> set[str]:
-    """Series whose finding names one of some series: it may not be so any more."""
-    rows = tx.sql(
+def _with_finding_about(lk: Lake, uids: set[str]) -> set[str]:
+    """Series whose finding is on, or names, one of some series: it may not be so any more."""
+    rows = lk.sql(
         "SELECT subject_id, message FROM findings WHERE rule_id = $rule", {"rule": SHARED_RULE}
-    ).to_pylist()
-    return {r["subject_id"] for r in rows if any(uid in r["message"] for uid in uids)}
+    ).fetchall()
+    return {
+        str(subject)
+        for subject, message in rows
+        if subject in uids or any(uid in message for uid in uids)
+    }
