@@ -75,6 +75,8 @@ def _maps(client: Client, root: str, job: KineticsJob, result: Analysed) -> list
         if done.result is None:
             said = f"a block of the images: {type(done.error).__name__}"
             result.rows["findings"].append(finding(job, "kinetics.failed", said, "fail"))
+            for row in result.rows["kinetic_analyses"]:
+                row["input_digest"] = None  # not done: the next run tries again
             return []
         values[(slice(None), *done.job.window)] = done.result
     return _stored(root, job, result, volume.geometry, values)

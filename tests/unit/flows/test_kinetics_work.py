@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from distributed import Client
 
 import lake
+from flows import parametric
 from flows.cluster import Done
 from flows.drawn_rois import DrawnRoi, named
 from flows.kinetics import forget_gone, publish
@@ -19,7 +23,7 @@ from flows.work.features import RoiSource
 from flows.work.kinetic_job import Analysed, KineticsJob
 from flows.work.kinetics import analyse
 from flows.work.parametric import BlockJob, map_block
-from lake.volumes import read_raw, write_mask, write_raw
+from lake.volumes import read_image, read_raw, write_mask, write_raw
 from lake.volumes.blocks import block_windows
 from schemas.geometry import FloatArray, Geometry
 from schemas.kinetics import KINETIC_PROFILES, KINETIC_REFUSALS, KineticProfile
@@ -252,6 +256,76 @@ def test_rois_are_found_by_name_those_of_the_series_first() -> None:
     assert rois[1].lies_on("1.2", "frame")
     assert not rois[1].lies_on("1.2", None)
     assert not rois[1].lies_on("1.2", "another")
+
+
+def serially(fault: type[Exception] | None = None) -> Callable[..., Iterator[Done[Any, Any]]]:
+    """What `flows.cluster.stream` does, without a cluster; blocks may meet a fault."""
+
+    def stream(
+        client: object, work: Callable[[Any], Any], jobs: Iterable[Any]
+    ) -> Iterator[Done[Any, Any]]:
+        for given in jobs:
+            if fault is not None and isinstance(given, BlockJob):
+                yield Done(given, None, fault())
+            else:
+                yield Done(given, work(given), None)
+
+    return stream
+
+
+@pytest.fixture
+def wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A volume of several chunks, every voxel another mixture; cut into many blocks."""
+    rng = np.random.default_rng(6)
+    shape = (TIMES.n, 40, 70, 66)
+    share = rng.uniform(0.2, 1.0, shape[1:])
+    share[:, :12, :12] = 1.0
+    stored = np.empty(shape, dtype=np.int16)
+    for frame, (tumour, blood) in enumerate(zip(curve(TISSUES[2]), curve(None), strict=True)):
+        stored[frame] = np.rint((share * tumour) / SLOPE)
+        stored[frame, :, :12, :4] = np.rint(blood / SLOPE)
+    lines = np.full(shape[:2], SLOPE)
+    axis = FrameAxis("time", TIMES.n, TIMES.start_s, TIMES.duration_s)
+    grid = Geometry(shape[1:], np.diag([4.0, 4.0, 4.0, 1.0]))
+    raw = RawVolume(stored, lines, np.zeros_like(lines), grid, "Bq/ml", None, {}, axis)
+    monkeypatch.setattr(parametric, "block_windows", partial(block_windows, values=1))
+    return str(write_raw(str(tmp_path), "1.2", raw)["volume_path"])
+
+
+def test_blocks_make_the_image_that_the_whole_volume_gives(
+    tmp_path: Path, wide: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(tmp_path)
+    monkeypatch.setattr(parametric, "stream", serially())
+    no_client = cast("Client", None)
+    (found,) = parametric.finished(no_client, root, partial(analyse, root), [job(wide)])
+    assert len(block_windows((TIMES.n, 40, 70, 66), 1)) == 4
+    assert [(v["parameter_name"], v["value_unit"]) for v in found.volumes] == [
+        ("ki", "ml/cm3/min"), ("intercept", "ml/cm3"),
+    ]  # fmt: skip
+    assert found.done.result is not None
+    model = found.done.result.model
+    assert model is not None
+    series = read_raw(root, wide).values()[model.frames]
+    whole = model(series.reshape(len(series), -1)).reshape(2, 40, 70, 66)
+    for row, expected in zip(found.volumes, whole, strict=True):
+        image = read_image(root, str(row["volume_path"]), "parametric")
+        np.testing.assert_allclose(image.values, expected, rtol=1e-5, atol=1e-6)
+        assert row["input_digest"] == "digest"
+
+
+def test_an_image_that_fails_is_tried_again(
+    tmp_path: Path, wide: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(tmp_path)
+    monkeypatch.setattr(parametric, "stream", serially(MemoryError))
+    no_client = cast("Client", None)
+    (found,) = parametric.finished(no_client, root, partial(analyse, root), [job(wide)])
+    assert found.volumes == []
+    assert found.done.result is not None
+    assert reasons(found.done.result) == [("kinetics.failed", "fail")]
+    (analysis,) = found.done.result.rows["kinetic_analyses"]
+    assert analysis["input_digest"] is None
 
 
 @pytest.fixture
