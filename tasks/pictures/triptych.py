@@ -153,7 +153,8 @@ def _draw_panel(
     axes.set_xlim(0.0, width_mm)
     axes.set_ylim(0.0, height_mm)
     _mark_planes(axes, cut, centre, ink, halo)
-    draw_letters(axes, cut.view.letters, ink, halo)
+    inset = (_MARK_PX + 3) / cut.columns, (_MARK_PX + 3) / cut.rows
+    draw_letters(axes, cut.view.letters, ink, halo, inset=inset)
     if with_scale:
         draw_scale_bar(axes, _scale_mm(width_mm), ink, halo)
 

@@ -40,16 +40,25 @@ def draw_outline(
 
 
 def draw_letters(
-    axes: Axes, letters: tuple[str, str, str, str], colour: str = INK, halo: str = "white"
+    axes: Axes,
+    letters: tuple[str, str, str, str],
+    colour: str = INK,
+    halo: str = "white",
+    *,
+    inset: tuple[float, float] = (0.015, 0.015),
 ) -> None:
-    """Write directions at the left, right, upper and lower edge, legible on any background."""
+    """Write directions at the left, right, upper and lower edge, legible on any background.
+
+    `inset` is their distance from the edges across and along, in fractions of the picture.
+    """
+    across, along = inset
     stroke = [withStroke(linewidth=2.5, foreground=halo)]
     left, right, upper, lower = letters
     places = (
-        (0.015, 0.5, left, "left", "center"),
-        (0.985, 0.5, right, "right", "center"),
-        (0.5, 0.985, upper, "center", "top"),
-        (0.5, 0.015, lower, "center", "bottom"),
+        (across, 0.5, left, "left", "center"),
+        (1.0 - across, 0.5, right, "right", "center"),
+        (0.5, 1.0 - along, upper, "center", "top"),
+        (0.5, along, lower, "center", "bottom"),
     )
     for x, y, letter, horizontal, vertical in places:
         axes.text(
