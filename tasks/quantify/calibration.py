@@ -85,7 +85,7 @@ def becquerel_per_count(calibration: SpectCalibration, acquisition: Row) -> floa
     ...     id="a", model="m", nuclide="Lu-177", collimator="MELP", cps_per_mbq=9.2, source="s")
     >>> scan = {"view_duration_s": 15.0, "n_views": 120, "voxel_volume_ml": 0.110592}
     >>> round(becquerel_per_count(row, scan), 3)  # 1e6 / (1800 * 0.110592 * 9.2)
-    546.031
+    546.029
     """
     if calibration.bqml_per_count is not None:
         return calibration.bqml_per_count
