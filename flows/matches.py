@@ -62,7 +62,8 @@ def publish_matches(lk: lake.Lake, log: RunLog, rows: list[Row], findings: list[
     old = lk.sql("SELECT series_instance_uid, part_index, profile_id FROM resolution_matches")
     stale = [k for k in old.fetchall() if k not in keys and k[2] in profiles]
     gone = sorted({key for (key,) in known} - {str(f["finding_id"]) for f in findings})
-    if not rows and not gone:
+    new = {str(f["finding_id"]) for f in findings} - {str(key) for (key,) in known}
+    if not rows and not gone and not new:
         return
 
     def write(tx: lake.Transaction) -> None:

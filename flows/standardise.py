@@ -24,9 +24,10 @@ from flows.work.standardise import StandardiseJob, standardise_and_store
 from schemas.records import Row
 from tasks.findings.row import finding_row
 from tasks.standardise.normalise import NoReferenceError
+from tasks.standardise.white_stripe import NoWhiteStripeError
 
-#: A fault of ours; a reference ROI that gives no scale of intensity.
-_FAILED, _NO_SCALE = "STD-FAILED", "STD-8"
+#: A fault of ours; a reference ROI that gives no scale of intensity; an image without white stripe.
+_FAILED, _NO_SCALE, _NO_STRIPE = "STD-FAILED", "STD-8", "STD-9"
 
 #: Standard volumes whose series still has raw volumes, but no longer this part.
 _GONE: Final = """
@@ -140,7 +141,8 @@ def publish(
         scope = ("series_instance_uid", "zone", "profile_id", "part_index")
         if rows:
             series = [row["series_instance_uid"] for row in rows]
-            tx.delete("findings", {"rule_id": [_FAILED, _NO_SCALE], "subject_id": series})
+            rules = [_FAILED, _NO_SCALE, _NO_STRIPE]
+            tx.delete("findings", {"rule_id": rules, "subject_id": series})
             tx.replace("volumes", log.stamp(rows), scope=scope)
         if findings:
             tx.replace("findings", log.stamp(findings), scope=("finding_id",))
@@ -155,7 +157,7 @@ def _failure(job: StandardiseJob, error: BaseException | None) -> Row:
     rule = _FAILED
     if isinstance(error, NoReferenceError):
         message = f"no volume was made under {job.profile.profile_id}: {error}"
-        rule = _NO_SCALE
+        rule = _NO_STRIPE if isinstance(error, NoWhiteStripeError) else _NO_SCALE
     return finding_row(
         rule_id=rule,
         severity="fail",

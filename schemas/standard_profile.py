@@ -17,7 +17,9 @@ NAMED_TARGETS: Final[tuple[str, ...]] = ("EARL1", "EARL2", "cohort-worst")
 
 Modality = Literal["PT", "CT", "MR"]
 Target = Literal["EARL1", "EARL2", "cohort-worst"]
-Normalisation = Literal["none", "z-score", "ratio"]
+Normalisation = Literal["none", "z-score", "ratio", "white-stripe"]
+#: Weighting of an MR image.
+Contrast = Literal["T1", "T2", "FLAIR"]
 
 
 def parameter_digest(parameters: Mapping[str, object]) -> str:
@@ -81,21 +83,26 @@ class StandardProfile:
         Interpolation of masks that are brought onto volumes of this profile.
     mask_threshold : float
         Share of a voxel from which it belongs to the mask, above 0 and at most 1.
-    normalisation : {"none", "z-score", "ratio"}
+    normalisation : {"none", "z-score", "ratio", "white-stripe"}
         Scale of the intensities: as they are; mean 0 and standard deviation 1 in the reference ROI;
-        or divided by its mean (SUVR, ratio to liver or blood pool).
+        divided by its mean (SUVR, ratio to liver or blood pool); or, for MR of the brain, mean 0
+        and standard deviation 1 in the stripe of white matter that the histogram shows.
     reference_roi : str or None
         Label of the ROI that ``z-score`` and ``ratio`` refer to, as drawn on the series; case and
-        underscores do not count. Without such a ROI there is no volume.
+        underscores do not count. Without such a ROI there is no volume. For ``white-stripe`` the
+        brain, if given; without it, the voxels above the mean of the image.
     correct_calibration : bool
         Divide by the calibration factor (measured over true) that a phantom of the scanner and
         reconstruction showed; without one the image is refused, or kept with `unmatched`. Off
         unless asked for: it changes numbers that a site may have corrected already.
+    contrast : {"T1", "T2", "FLAIR"} or None
+        Weighting of the images, for ``white-stripe`` alone: which peak is white matter.
 
     References
     ----------
     IBSI reference manual, section 2.4 (interpolation). EARL: Boellaard et al., EJNMMI 2015,
-    doi:10.1007/s00259-014-2961-x.
+    doi:10.1007/s00259-014-2961-x. White stripe: Shinohara et al., NeuroImage: Clinical 2014,
+    doi:10.1016/j.nicl.2014.08.008.
     """
 
     profile_id: str
@@ -115,6 +122,7 @@ class StandardProfile:
     normalisation: Normalisation = "none"
     reference_roi: str | None = None
     correct_calibration: bool = False
+    contrast: Contrast | None = None
 
     def __post_init__(self) -> None:
         name = self.profile_id
@@ -168,14 +176,22 @@ class StandardProfile:
 
     def _check_intensity(self) -> None:
         name, method = self.profile_id, self.normalisation
-        known = {"none", "z-score", "ratio"}
+        known = {"none", "z-score", "ratio", "white-stripe"}
         require(method in known, name, f"normalisation of {', '.join(sorted(known))}", method)
+        if method == "white-stripe":
+            require(self.modality == "MR", name, "white-stripe for MR only", self.modality)
+            known_weight = self.contrast in {"T1", "T2", "FLAIR"}
+            require(known_weight, name, "contrast T1, T2 or FLAIR for white-stripe", self.contrast)
+            require(self.reference_roi != "", name, "a label or no reference_roi", "")
+            return
+        require(self.contrast is None, name, "a contrast for white-stripe only", self.contrast)
         needs_roi = method != "none"
         given = bool(self.reference_roi)
         require(
             needs_roi == given,
             name,
-            "a reference_roi exactly for z-score and ratio",
+            "a reference_roi exactly for z-score and ratio, or for white-stripe if the brain is "
+            "drawn",
             self.reference_roi,
         )
 
@@ -186,4 +202,7 @@ class StandardProfile:
 
     def digest(self) -> str:
         """Short hexadecimal digest of all parameters."""
-        return parameter_digest({"kind": self.kind, **asdict(self)})
+        parameters = {"kind": self.kind, **asdict(self)}
+        if self.contrast is None:  # came later: profiles without it keep the digest they had
+            del parameters["contrast"]
+        return parameter_digest(parameters)

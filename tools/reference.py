@@ -176,7 +176,7 @@ def features_page() -> str:
             ),
             "## Standard-grid profiles",
             "",
-            "For `standardise --pet-profile` and `--ct-profile`.",
+            "For `standardise --pet-profile`, `--ct-profile` and `--profile`.",
             "",
             *_profiles(STANDARD_PROFILES.values()),
             "## Feature profiles",

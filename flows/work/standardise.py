@@ -20,6 +20,7 @@ from tasks.standardise.grid import crop_grid
 from tasks.standardise.matching import Match
 from tasks.standardise.normalise import NoReferenceError, Reference, normalised, reference_of
 from tasks.standardise.source import VoxelSource, divided, quantified_source
+from tasks.standardise.white_stripe import foreground, white_stripe
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class StandardiseJob:
     calibration_factor : float or None
         Measured over true activity, to divide by; None where the profile does not ask for it.
     reference : tuple of RoiSource
-        ROI that the profile's scale of intensity refers to.
+        ROI that the profile's scale of intensity refers to; none for a white stripe in all voxels.
     """
 
     series_instance_uid: str
@@ -76,8 +77,8 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
     standard = standard_on(job.like)
     if job.profile.normalisation != "none":
         found = _reference(volumes_root, job, standard.geometry, standard_on)
-        label = job.profile.reference_roi or ""
-        standard = normalised(standard, job.profile.normalisation, label, found)
+        of = job.profile
+        standard = normalised(standard, of.normalisation, of.reference_roi, found, of.contrast)
     row = write_standard(
         volumes_root,
         job.series_instance_uid,
@@ -93,14 +94,23 @@ def standardise_and_store(volumes_root: str, job: StandardiseJob) -> Row:
 def _reference(
     root: str, job: StandardiseJob, grid: Geometry, standard_on: Callable[[Geometry], ImageBlocks]
 ) -> Reference:
-    """Intensities of the reference ROI; only the box around it is standardised for that."""
+    """Intensities of the reference; only the box around its ROI is standardised for that.
+
+    A white stripe without a ROI is looked for in the whole image, which is held in memory then.
+    """
+    if job.profile.reference_roi is None:
+        image = standard_on(grid).collected().values
+        return white_stripe(foreground(image), job.profile.contrast or "")
     mask = np.zeros(grid.shape, dtype=np.bool_)
     for source in job.reference:
         mask |= roi_mask(root, source, grid, job.profile.mask_order, job.profile.mask_threshold)
     box = label_box(mask)
     if box is None:
         raise NoReferenceError("the reference region covers no voxel of the image")
-    return reference_of(standard_on(crop_grid(grid, box)).collected().values, mask[box])
+    values = standard_on(crop_grid(grid, box)).collected().values
+    if job.profile.contrast is not None:
+        return white_stripe(values[mask[box]], job.profile.contrast)
+    return reference_of(values, mask[box])
 
 
 def _about_match(match: Match | None) -> Attributes:

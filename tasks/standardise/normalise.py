@@ -67,17 +67,27 @@ def reference_of(values: Values, mask: NDArray[np.bool_]) -> Reference:
     return Reference(float(inside.mean()), float(inside.std(ddof=1)), inside.size)
 
 
-def normalised(image: ImageBlocks, method: str, label: str, reference: Reference) -> ImageBlocks:
+def normalised(
+    image: ImageBlocks,
+    method: str,
+    label: str | None,
+    reference: Reference,
+    contrast: str | None = None,
+) -> ImageBlocks:
     """Bring an image to a scale.
 
     Parameters
     ----------
     image : ImageBlocks
         On the standard grid.
-    method : {"z-score", "ratio"}
-        ``(value - mean) / standard deviation``, or ``value / mean``.
-    label : str
+    method : {"z-score", "ratio", "white-stripe"}
+        ``(value - mean) / standard deviation``, or ``value / mean`` for a ratio.
+    label : str or None
         Of the reference region, for the attributes.
+    reference : Reference
+        Of the region, or of the white stripe.
+    contrast : str or None
+        Weighting that a white stripe was looked for with, for the attributes.
 
     Returns
     -------
@@ -90,15 +100,15 @@ def normalised(image: ImageBlocks, method: str, label: str, reference: Reference
         The region has no spread, or no positive mean.
     """
     shift, scale = (
-        (reference.mean, reference.standard_deviation) if method == "z-score"
-        else (0.0, reference.mean)
+        (0.0, reference.mean) if method == "ratio"
+        else (reference.mean, reference.standard_deviation)
     )  # fmt: skip
     if not (math.isfinite(scale) and scale > 0):
-        what = "standard deviation" if method == "z-score" else "mean"
+        what = "mean" if method == "ratio" else "standard deviation"
         raise NoReferenceError(f"the {what} of the reference region is {scale:g}")
     about = {
         "method": method, "reference_roi": label, "unit_before": image.value_unit,
-        **asdict(reference),
+        **asdict(reference), **({} if contrast is None else {"contrast": contrast}),
     }  # fmt: skip
     attributes = {**image.attributes, "intensity_normalisation": about}
     return ImageBlocks(image.geometry, "1", _scaled(image, shift, scale), attributes)

@@ -35,6 +35,13 @@ def test_every_parameter_is_in_the_digest() -> None:
     digests |= {replace(PET_4MM, **change).digest() for change in changes}  # type: ignore[arg-type]
     assert len(digests) == len(changes) + 2
     assert PET_4MM.digest() == replace(PET_4MM).digest()
+    stripes = [load_profile(MR_STRIPE + f'contrast = "{c}"').digest() for c in ("T1", "T2")]
+    assert stripes[0] != stripes[1]
+
+
+def test_digests_stay_when_a_field_is_added() -> None:
+    """Else every standard volume of every lake would be made again."""
+    assert PET_4MM.digest() == "165f95d272b03980"
 
 
 def test_defaults_are_named_by_themselves() -> None:
@@ -75,6 +82,8 @@ def test_feature_profile_from_toml() -> None:
 
 GOOD = 'kind = "standard"\nprofile_id = "a/1"\nmodality = "PT"\nspacing_mm = [4, 4, 4]\n'
 
+MR_STRIPE = GOOD.replace('"PT"', '"MR"') + 'normalisation = "white-stripe"\n'
+
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
@@ -103,6 +112,10 @@ GOOD = 'kind = "standard"\nprofile_id = "a/1"\nmodality = "PT"\nspacing_mm = [4,
         (GOOD + "mask_threshold = 0", "mask threshold"),
         (GOOD + 'normalisation = "ratio"', "reference_roi"),
         (GOOD + 'reference_roi = "liver"', "reference_roi"),
+        (GOOD + 'normalisation = "white-stripe"\ncontrast = "T1"', "white-stripe for MR only"),
+        (MR_STRIPE, "contrast T1, T2 or FLAIR"),
+        (MR_STRIPE + 'contrast = "PD"', "contrast"),
+        (GOOD + 'contrast = "T1"', "a contrast for white-stripe only"),
     ],
 )
 def test_mistakes_are_named(text: str, complaint: str) -> None:
