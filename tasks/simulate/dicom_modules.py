@@ -114,8 +114,8 @@ def add_equipment(ds: Dataset, centre: str, manufacturer: str, model: str, softw
     ds.InstitutionalDepartmentName = "Department of Simulated Medicine"
     ds.StationName = f"SIMSTATION{centre}"
     ds.DeviceSerialNumber = f"SIM{ord(centre):05d}"
-    ds.OperatorsName = "Kurbelmann^Imaginary"
-    ds.PerformingPhysicianName = "Performer^Imaginary^^Dr"
+    ds.OperatorsName = "Kurbelmann^Ottokar"
+    ds.PerformingPhysicianName = "Zwirnemann^Ottokar^^Dr"
 
 
 def add_plane(ds: Dataset, grid: Geometry) -> None:

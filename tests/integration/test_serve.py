@@ -33,8 +33,8 @@ def test_the_scheduled_flow_runs_when_it_is_due(tiny_cohort: Cohort, tmp_path: P
             served.assert_alive()
             assert time.monotonic() < deadline, served.tail()
             time.sleep(1)
-    assert _finished_runs(location)[:4] == [
-        "ingest", "standardise", "extract_features", "harmonise",
+    assert _finished_runs(location)[:5] == [
+        "ingest", "standardise", "extract_features", "check_protocol", "harmonise",
     ]  # fmt: skip
     with lake.open(location, read_only=True) as lk:
         assert lk.sql("SELECT count(*) FROM volumes WHERE zone = 'standard'").fetchall()[0][0] >= 2
