@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tracemalloc
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.rounds import Comparison, compare, run_rounds
+from benchmarks.rounds import Comparison, compare, peak_megabytes, run_rounds, silent
 from tasks.harmonise import CombatHarmoniser, CovariateTable
 
 OURS = "tracerlake"
@@ -41,8 +39,8 @@ def combat_row(*, rows: int = 20_000, features: int = 200, rounds: int = 5) -> l
 
     if not np.allclose(ours(), theirs().T, atol=1e-4):
         raise RuntimeError("the two engines give different results")
-    seconds = run_rounds({OURS: _silent(ours), _PEER: _silent(theirs)}, rounds)
-    megabytes = {OURS: [_peak_megabytes(ours)], _PEER: [_peak_megabytes(theirs)]}
+    seconds = run_rounds({OURS: silent(ours), _PEER: silent(theirs)}, rounds)
+    megabytes = {OURS: [peak_megabytes(ours)], _PEER: [peak_megabytes(theirs)]}
     size = f"ComBat, {rows:,} rows x {features} features"
     return [
         *compare(f"{size}: time", seconds, OURS),
@@ -72,19 +70,3 @@ def _neurocombat(
             values, frame, "batch", categorical_cols=["sex"], continuous_cols=["age"]
         )["data"]
     return found
-
-
-def _silent(work: Callable[[], object]) -> Callable[[], None]:
-    def run() -> None:
-        work()
-
-    return run
-
-
-def _peak_megabytes(work: Callable[[], object]) -> float:
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1] / 1e6
-    finally:
-        tracemalloc.stop()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from benchmarks.rounds import Comparison, compare, run_rounds
+from benchmarks.rounds import Comparison, compare, peak_megabytes, run_rounds, silent
 from lake.volumes import write_raw
 from lake.volumes.blocks import DynamicVolume, block_windows
 from schemas.geometry import Geometry
@@ -59,9 +57,9 @@ def patlak_row(
 
         np.testing.assert_allclose(ours().reshape(2, -1), expected, rtol=1e-4, atol=1e-6)
         seconds = run_rounds(
-            {OURS: _silent(ours), _READ: read, _PRODUCT: _silent(lambda: model(flat))}, rounds
+            {OURS: silent(ours), _READ: read, _PRODUCT: silent(lambda: model(flat))}, rounds
         )
-        megabytes = {OURS: [_peak_megabytes(ours)], _FLOAT: [frames.nbytes / 1e6]}
+        megabytes = {OURS: [peak_megabytes(ours)], _FLOAT: [frames.nbytes / 1e6]}
     name = f"Patlak, {times.n} frames of {' x '.join(map(str, shape))}"
     return [
         *compare(f"{name}: time", seconds, OURS),
@@ -94,19 +92,3 @@ def _volume(times: FrameTimes, shape: tuple[int, int, int]) -> RawVolume:
     grid = Geometry(shape, np.diag([4.0, 4.0, 4.0, 1.0]))
     axis = FrameAxis("time", times.n, times.start_s, times.duration_s)
     return RawVolume(stored, slopes, np.zeros_like(slopes), grid, "Bq/ml", frames=axis)
-
-
-def _silent(work: Callable[[], object]) -> Callable[[], None]:
-    def run() -> None:
-        work()
-
-    return run
-
-
-def _peak_megabytes(work: Callable[[], object]) -> float:
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1] / 1e6
-    finally:
-        tracemalloc.stop()

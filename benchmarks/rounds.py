@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -88,3 +89,22 @@ def compare(
             )
         )
     return found
+
+
+def silent(work: Callable[[], object]) -> Contestant:
+    """Drop what the work returns: the whole call is timed."""
+
+    def run() -> None:
+        work()
+
+    return run
+
+
+def peak_megabytes(work: Callable[[], object]) -> float:
+    """Most memory that Python and numpy held during the work, in MB."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeGuard, cast, get_args
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from schemas.errors import InvalidInputError
+from schemas.profile_toml import coerce, parse_profile, require_known_keys
+from schemas.standard_profile import parameter_digest
 
 Model = Literal["patlak", "logan", "logan_reference", "ma1", "srtm", "ratio"]
 MODELS: Final[tuple[str, ...]] = get_args(Model)
@@ -200,8 +199,7 @@ class KineticProfile:
 
     def digest(self) -> str:
         """Short hexadecimal digest of all parameters."""
-        text = json.dumps({"kind": self.kind, **asdict(self)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return parameter_digest({"kind": self.kind, **asdict(self)})
 
 
 def _positive(value: float) -> bool:
@@ -250,34 +248,17 @@ def load_kinetic_profile(toml_text: str) -> KineticProfile:
     >>> load_kinetic_profile(text).t_star_min
     25.0
     """
-    try:
-        raw = tomllib.loads(toml_text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInputError(f"profile is not valid TOML: {error}") from error
-    kind = raw.pop("kind", None)
+    kind, raw = parse_profile(toml_text)
     if kind != "kinetic":
         raise InvalidInputError(f'profile kind: expected "kinetic", got {kind!r}')
-    known = {f.name: str(f.type) for f in fields(KineticProfile)}
-    unknown = sorted(set(raw) - set(known))
-    if unknown:
-        raise InvalidInputError(f"unknown profile keys {unknown}; known: {sorted(known)}")
+    require_known_keys(raw, KineticProfile)
     missing = {"profile_id", "model"} - set(raw)
     if missing:
         raise InvalidInputError(f"kinetic profile: missing {sorted(missing)}")
-    values = {key: _coerced(key, value, known[key]) for key, value in raw.items()}
-    return KineticProfile(**cast("dict[str, Any]", values))
+    hints = get_type_hints(KineticProfile)
+    return KineticProfile(**{key: _value(key, value, hints[key]) for key, value in raw.items()})
 
 
-def _coerced(key: str, value: object, hint: str) -> object:
-    """Turn a TOML value into the annotated type, or say what was expected."""
-    if hint.startswith("float") and _is_number(value):
-        return float(value)
-    if hint == "int" and _is_number(value) and isinstance(value, int):
-        return value
-    if not hint.startswith(("float", "int")) and isinstance(value, str):
-        return value
-    raise InvalidInputError(f"profile key {key!r}: expected {hint}, got {value!r}")
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _value(key: str, value: object, hint: Any) -> Any:
+    # any text is a candidate for a choice: the profile itself says which there are
+    return coerce(key, value, str if get_origin(hint) is Literal else hint)

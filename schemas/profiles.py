@@ -6,18 +6,16 @@ same digest were made the same way; the name alone (``pet-4mm/1``) is for people
 
 from __future__ import annotations
 
-import contextlib
 import math
-import tomllib
-import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from schemas.errors import InvalidInputError
+from schemas.profile_toml import coerce, parse_profile, require_known_keys
 from schemas.standard_profile import StandardProfile, parameter_digest, require
 
 __all__ = [
@@ -137,51 +135,16 @@ def load_profile(toml_text: str) -> Profile:
     >>> load_profile(text).spacing_mm
     (3.0, 3.0, 3.0)
     """
-    try:
-        raw = tomllib.loads(toml_text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInputError(f"profile is not valid TOML: {error}") from error
-    kind = raw.pop("kind", None)
+    kind, raw = parse_profile(toml_text)
     if kind not in _KINDS:
         raise InvalidInputError(f"profile kind: expected one of {sorted(_KINDS)}, got {kind!r}")
-    cls = _KINDS[kind]
+    cls = _KINDS[str(kind)]
+    require_known_keys(raw, cls)
     hints = typing.get_type_hints(cls)
-    known = {f.name for f in fields(cls)}
-    unknown = sorted(set(raw) - known)
-    if unknown:
-        raise InvalidInputError(f"unknown profile keys {unknown}; known: {sorted(known)}")
     try:
-        return cls(**{key: _coerce(key, value, hints[key]) for key, value in raw.items()})
+        return cls(**{key: coerce(key, value, hints[key]) for key, value in raw.items()})
     except TypeError as error:  # a required field is absent
         raise InvalidInputError(f"profile of kind {kind!r}: {error}") from error
-
-
-def _coerce(key: str, value: Any, hint: Any) -> Any:
-    """Turn a TOML value into the annotated type, or say what was expected."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in {types.UnionType, typing.Union}:  # TOML has no null
-        return _coerce_to_one(key, value, [a for a in arguments if a is not type(None)], hint)
-    if origin is tuple and isinstance(value, list):
-        if arguments[-1] is Ellipsis:
-            return tuple(_coerce(key, v, arguments[0]) for v in value)
-        if len(value) == len(arguments):
-            return tuple(_coerce(key, v, t) for v, t in zip(value, arguments, strict=True))
-    if origin is Literal and value in arguments:
-        return value
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number:
-        return float(value)
-    if hint in {int, bool, str} and type(value) is hint:
-        return value
-    raise InvalidInputError(f"profile key {key!r}: expected {hint}, got {value!r}")
-
-
-def _coerce_to_one(key: str, value: Any, hints: list[Any], union: Any) -> Any:
-    for hint in hints:
-        with contextlib.suppress(InvalidInputError):
-            return _coerce(key, value, hint)
-    expected = hints[0] if len(hints) == 1 else union
-    raise InvalidInputError(f"profile key {key!r}: expected {expected}, got {value!r}")
 
 
 def profiles_in(folder: Traversable) -> dict[str, Profile]:

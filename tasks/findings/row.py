@@ -56,3 +56,28 @@ def finding_row(
         "limit_text": limit_text,
         "finding_source": finding_source,
     }
+
+
+def series_finding(
+    series: Row,
+    rule_id: str,
+    severity: str,
+    message: str,
+    *,
+    observed_value: float | None = None,
+    limit_text: str | None = None,
+    source: str = "tracerlake ingestion rules",
+) -> Row:
+    """Make a finding about a series from its row; parameters as of `finding_row`."""
+    return finding_row(
+        rule_id=rule_id,
+        severity=severity,
+        subject_kind="series",
+        subject_id=str(series["series_instance_uid"]),
+        message=message,
+        patient_key=series["patient_key"],
+        centre=series["centre"],
+        observed_value=observed_value,
+        limit_text=limit_text,
+        finding_source=source,
+    )

@@ -17,10 +17,11 @@ from tasks.deidentify.descriptors import clean_label
 from tasks.dicom import values
 from tasks.dicom.parse import CONTOUR_DATA
 from tasks.dicom.references import only
+from tasks.findings.row import series_finding
 from tasks.ingest.codes import coded_text
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.documents import read_documents
-from tasks.ingest.findings import partial_series_findings, series_finding
+from tasks.ingest.findings import partial_series_findings
 from tasks.ingest.identity import identity_of
 from tasks.ingest.load import LoadedObject
 from tasks.ingest.outcomes import OutcomeBook

@@ -8,9 +8,8 @@ from typing import Final
 from schemas.geometry import Geometry
 from schemas.records import Row
 from tasks.dicom.stack import tilt_degrees
-from tasks.findings.row import finding_row
+from tasks.findings.row import series_finding
 
-_SOURCE: Final = "tracerlake ingestion rules"
 #: Stacks that lean less than this are as straight as header values are exact.
 _TILT_DEGREES: Final = 0.06
 CONFLICT_RULE: Final = "ingest.conflicting_duplicate"
@@ -18,31 +17,6 @@ SUPERSEDED_RULE: Final = "ingest.superseded"
 SHARED_RULE: Final = "ingest.shared_instances"
 #: Other series that a finding names.
 _MOST_NAMED: Final = 3
-
-
-def series_finding(
-    series: Row,
-    rule_id: str,
-    severity: str,
-    message: str,
-    *,
-    observed_value: float | None = None,
-    limit_text: str | None = None,
-    source: str = _SOURCE,
-) -> Row:
-    """Make a finding about a series from its row; parameters as of `finding_row`."""
-    return finding_row(
-        rule_id=rule_id,
-        severity=severity,
-        subject_kind="series",
-        subject_id=str(series["series_instance_uid"]),
-        message=message,
-        patient_key=series["patient_key"],
-        centre=series["centre"],
-        observed_value=observed_value,
-        limit_text=limit_text,
-        finding_source=source,
-    )
 
 
 def partial_series_findings(

@@ -15,12 +15,12 @@ from schemas.records import Row, SuvDerivation
 from schemas.volume import WHOLE, Attributes, Part, RawVolume
 from tasks.deidentify.suv_gate import assert_derivation_preserved
 from tasks.dicom import values
+from tasks.findings.row import series_finding
 from tasks.ingest.assembled import Assembled, assemble
 from tasks.ingest.context import Context, Conversion
 from tasks.ingest.findings import (
     frame_findings,
     partial_series_findings,
-    series_finding,
     stack_findings,
 )
 from tasks.ingest.identity import identity_of

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from schemas.records import Row
 from tasks.dicom import values
-from tasks.ingest.findings import series_finding
+from tasks.findings.row import series_finding
 
 #: JPEG Baseline, JPEG Extended and JPEG-LS Near-Lossless always lose.
 _LOSSY: Final = frozenset(

@@ -18,9 +18,10 @@ from tasks.dicom.nm_times import frame_angles
 from tasks.dicom.pixels import StoredArray
 from tasks.dicom.references import only
 from tasks.dicom.stack import plane_directions, plane_stack
+from tasks.findings.row import series_finding
 from tasks.ingest.assembled import require_one_value
 from tasks.ingest.context import Context, Conversion
-from tasks.ingest.findings import partial_series_findings, series_finding
+from tasks.ingest.findings import partial_series_findings
 from tasks.ingest.identity import identity_of
 from tasks.ingest.image import repeated_columns
 from tasks.ingest.load import LoadedObject

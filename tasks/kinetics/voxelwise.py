@@ -59,8 +59,8 @@ class LinearVoxels:
 
 
 @dataclass(frozen=True, eq=False)
-class LoganVoxels:
-    """Slope of the Logan plot.
+class _LinearPart:
+    """What models of the linear part of a plot need of a series.
 
     Parameters
     ----------
@@ -78,6 +78,11 @@ class LoganVoxels:
     supply: FloatArray
     weights: FloatArray
 
+
+@dataclass(frozen=True, eq=False)
+class LoganVoxels(_LinearPart):
+    """Slope of the Logan plot; parameters as of `_LinearPart`."""
+
     def __call__(self, curves: NDArray[np.float32]) -> NDArray[np.float32]:
         """Fit a line for every voxel; NaN where a frame of the linear part is not positive."""
         return _in_parts(self._part, curves, 1)
@@ -94,14 +99,8 @@ class LoganVoxels:
 
 
 @dataclass(frozen=True, eq=False)
-class Ma1Voxels:
-    """VT of the multilinear analysis; parameters as `LoganVoxels`."""
-
-    frames: slice
-    integrals: NDArray[np.float32]
-    used: slice
-    supply: FloatArray
-    weights: FloatArray
+class Ma1Voxels(_LinearPart):
+    """VT of the multilinear analysis; parameters as of `_LinearPart`."""
 
     def __call__(self, curves: NDArray[np.float32]) -> NDArray[np.float32]:
         """Solve two equations for every voxel; NaN where the curve does not follow the model."""

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from schemas.records import Row, SuvDerivation
-from tasks.findings.row import finding_row
+from tasks.findings.row import series_finding
 from tasks.quantify.calibration import AGREEMENT_PERCENT, Choice, duration_s
 from tasks.quantify.normalisations import normalisations, refused_normalisations
 from tasks.quantify.spect import COUNTS_STEP, MEAN, START, at_mean, spect_candidates
 
+_SOURCE: Final = "tracerlake SUV rules"
 #: Rules that these functions raise; renewed as a whole.
 RULES: Final = (
     "spect.calibration_ambiguous", "spect.calibration_not_valid", "spect.calibration_gated",
@@ -83,7 +84,11 @@ def calibration_findings(series: Row, acquisition: Row, choice: Choice) -> list[
     found = []
     if choice.problem is not None and mapped is None:
         rule_id, message = choice.problem
-        found.append(_finding(series, rule_id, "warn", f"{message}: values stay counts"))
+        found.append(
+            series_finding(
+                series, rule_id, "warn", f"{message}: values stay counts", source=_SOURCE
+            )
+        )
     if mapped is not None and choice.bqml_per_count is not None:
         percent = 100 * (mapped / choice.bqml_per_count - 1)
         if abs(percent) > AGREEMENT_PERCENT:
@@ -97,42 +102,21 @@ def calibration_findings(series: Row, acquisition: Row, choice: Choice) -> list[
 
 def _differs(series: Row, choice: Choice, percent: float) -> Row:
     name = choice.calibration.id if choice.calibration else ""
-    return finding_row(
-        rule_id="spect.calibration_mapping_differs",
-        severity="warn",
-        subject_kind="series",
-        subject_id=str(series["series_instance_uid"]),
-        message="Bq/ml by the image's Real World Value Mapping, which is used, and by calibration "
+    return series_finding(
+        series, "spect.calibration_mapping_differs", "warn",
+        "Bq/ml by the image's Real World Value Mapping, which is used, and by calibration "
         f"{name} differ by {percent:+.1f} %",
-        patient_key=series["patient_key"],
-        centre=series["centre"],
-        observed_value=percent,
-        limit_text=f"{AGREEMENT_PERCENT:g} %",
-        finding_source="tracerlake SUV rules",
-    )
+        observed_value=percent, limit_text=f"{AGREEMENT_PERCENT:g} %", source=_SOURCE,
+    )  # fmt: skip
 
 
 def _assumed(series: Row) -> Row:
-    return _finding(
-        series,
-        "spect.decay_reference_assumed",
-        "info",
+    return series_finding(
+        series, "spect.decay_reference_assumed", "info",
         "projections are assumed to be decay corrected to the start of the acquisition: the header "
         "does not say, and no calibration row does",
-    )
-
-
-def _finding(series: Row, rule_id: str, severity: str, message: str) -> Row:
-    return finding_row(
-        rule_id=rule_id,
-        severity=severity,
-        subject_kind="series",
-        subject_id=str(series["series_instance_uid"]),
-        message=message,
-        patient_key=series["patient_key"],
-        centre=series["centre"],
-        finding_source="tracerlake SUV rules",
-    )
+        source=_SOURCE,
+    )  # fmt: skip
 
 
 def _known(value: object) -> float | None:

@@ -30,6 +30,26 @@ def activity_bq(dose: float | None) -> tuple[float, bool]:
     >>> activity_bq(3.6808e8)
     (368080000.0, False)
     """
+    return dose_in_bq(dose, _MBQ_BELOW, "Bq (>= 1e6) or MBq (< 1e4)")
+
+
+def dose_in_bq(dose: float | None, mbq_below: float, expected: str) -> tuple[float, bool]:
+    """Tell Bq from MBq by the number; errors as `activity_bq`.
+
+    Parameters
+    ----------
+    dose : float or None
+        As it stands in the header.
+    mbq_below : float
+        MBq below; Bq from 1e6 on; refused between.
+    expected : str
+        These limits in words.
+
+    Returns
+    -------
+    float, bool
+        Activity in Bq, and whether it was given in MBq.
+    """
     if dose is None or dose <= 0:
         raise RejectedObjectError(
             "suv_dose_missing",
@@ -37,21 +57,25 @@ def activity_bq(dose: float | None) -> tuple[float, bool]:
         )
     if dose >= _BQ_FROM:
         return dose, False
-    if dose < _MBQ_BELOW:
+    if dose < mbq_below:
         return dose * 1e6, True
     raise RejectedObjectError(
-        "suv_dose_ambiguous",
-        "Radionuclide Total Dose (0018,1074): expected Bq (>= 1e6) or MBq (< 1e4)",
+        "suv_dose_ambiguous", f"Radionuclide Total Dose (0018,1074): expected {expected}"
     )
 
 
-def injected_activity(facts: Facts, trail: Trail) -> float:
-    """Injected activity D0 in Bq; notes a correction of its unit."""
+def require_one_administration(facts: Facts) -> None:
+    """Refuse series with several radiopharmaceuticals: `suv_several_radiopharmaceuticals`."""
     if facts.n_administrations > 1:
         raise RejectedObjectError(
             "suv_several_radiopharmaceuticals",
             f"expected 1 item in (0054,0016), got {facts.n_administrations}",
         )
+
+
+def injected_activity(facts: Facts, trail: Trail) -> float:
+    """Injected activity D0 in Bq; notes a correction of its unit."""
+    require_one_administration(facts)
     activity, was_mbq = activity_bq(facts.dose)
     if was_mbq:
         trail.find("SUV-DOSE", "warn", f"(0018,1074) = {facts.dose:g} taken as MBq, not Bq")

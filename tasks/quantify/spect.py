@@ -19,7 +19,7 @@ from schemas.records import DecayCandidate, SuvDerivation
 from tasks.quantify.candidates import acquisition_starts
 from tasks.quantify.concentration import half_life
 from tasks.quantify.decay import average_count_time, remaining_fraction
-from tasks.quantify.dose import weight_kg
+from tasks.quantify.dose import dose_in_bq, require_one_administration, weight_kg
 from tasks.quantify.facts import Facts, read_facts
 from tasks.quantify.injection import injection_moment, record_injection
 from tasks.quantify.normalisations import normalisations, refused_normalisations
@@ -27,9 +27,8 @@ from tasks.quantify.trail import Trail
 
 START: Final = "acquisition_start"
 MEAN: Final = "acquisition_mean"
-#: Dose (0018,1074) of NM objects: MBq below, Bq from the second on, unclear between.
+#: Dose (0018,1074) of NM objects: MBq below; therapies are given in GBq.
 _MBQ_BELOW: Final = 5e4
-_BQ_FROM: Final = 1e6
 COUNTS_STEP: Final = (
     "NM Image without a Real World Value Mapping (0040,9096) to Bq/ml: values are counts"
 )
@@ -84,19 +83,8 @@ def spect_activity_bq(dose: float | None) -> tuple[float, bool]:
     >>> spect_activity_bq(7400), spect_activity_bq(7.4e9)
     ((7400000000.0, False), (7400000000.0, True))
     """
-    if dose is None or dose <= 0:
-        raise RejectedObjectError(
-            "suv_dose_missing",
-            "Radionuclide Total Dose (0018,1074): expected > 0 and it is absent or not positive",
-        )
-    if dose < _MBQ_BELOW:
-        return dose * 1e6, False
-    if dose >= _BQ_FROM:
-        return dose, True
-    raise RejectedObjectError(
-        "suv_dose_ambiguous",
-        "Radionuclide Total Dose (0018,1074): expected MBq (< 5e4) or Bq (>= 1e6)",
-    )
+    activity, was_mbq = dose_in_bq(dose, _MBQ_BELOW, "MBq (< 5e4) or Bq (>= 1e6)")
+    return activity, not was_mbq
 
 
 def at_mean(derived: SuvDerivation, duration_s: float) -> SuvDerivation:
@@ -208,11 +196,7 @@ def spect_candidates(
 
 
 def _activity(facts: Facts, trail: Trail) -> float:
-    if facts.n_administrations > 1:
-        raise RejectedObjectError(
-            "suv_several_radiopharmaceuticals",
-            f"expected 1 item in (0054,0016), got {facts.n_administrations}",
-        )
+    require_one_administration(facts)
     activity, was_bq = spect_activity_bq(facts.dose)
     if was_bq:
         trail.find("SUV-DOSE", "warn", f"(0018,1074) = {facts.dose:g} taken as Bq, not MBq")
